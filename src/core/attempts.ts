@@ -1,0 +1,230 @@
+/** The way of a record through its handler: what starts, what follows from how it ended, what is dead-lettered. */
+import { assert } from './assert.ts'
+import type { Command, Now, Sentence, Task } from './facts.ts'
+import type { Gate, Sign } from './gate.ts'
+import type { Holdings } from './holdings.ts'
+import type { Partition } from './partition.ts'
+import type { Taken } from './record.ts'
+import { Schedule } from './schedule.ts'
+import { backoffMs, type Failure, type RetryPolicy, verdictOn } from './verdict.ts'
+import { CONDEMNED, type Work } from './work.ts'
+
+export interface AttemptsOptions<R extends Taken> {
+  readonly holdings: Holdings<R>
+  readonly gate: Gate
+  readonly inFlightMax: number
+  readonly random: () => number
+  /** A ledger may have moved. */
+  readonly onSettled: (partition: Partition<R>) => void
+}
+
+/** Between two tries to write a dead letter that was refused. A guess, never tuned. */
+const LETTERS_RETRY: RetryPolicy = { initialMs: 500, maxMs: 15_000, attemptsMax: Number.POSITIVE_INFINITY }
+
+export class Attempts<R extends Taken> {
+  readonly #options: AttemptsOptions<R>
+  readonly #rests = new Schedule<Work<R>>()
+  /** In a handler, of whatever assignment: each holds a slot until it answers. */
+  readonly #running = new Map<Task<R>, Work<R>>()
+  /** In a write to a dead letter topic. */
+  readonly #writing = new Map<Task<R>, Work<R>>()
+  #servedEpoch = -1
+
+  constructor(options: AttemptsOptions<R>) {
+    this.#options = options
+  }
+
+  get running(): readonly Task<R>[] {
+    return [...this.#running.keys()]
+  }
+
+  /** When something may be tried again without a fact from outside. */
+  *dueTimes(): Iterable<number> {
+    yield this.#rests.nextAtMs ?? Number.POSITIVE_INFINITY
+    yield this.#options.gate.nextProbeAtMs
+    for (const { lettersRefused } of this.#options.holdings.all()) {
+      if (lettersRefused !== null) yield lettersRefused.retryAtMs
+    }
+  }
+
+  // ── Starting ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** One record of each partition in turn, as long as there are slots and something may start. */
+  start(now: Now): Command<R>[] {
+    this.#wake(now)
+    const commands: Command<R>[] = []
+    const tasks: Work<R>[] = []
+    let ready = this.#inTurn()
+    for (const partition of ready) {
+      const sentences = partition.takeLetters(now.nowMs)
+      for (const work of partition.letters) this.#writing.set(work, work)
+      if (sentences.length > 0) commands.push({ type: 'deadLetter', sentences })
+    }
+    ready = ready.filter(({ lettersRefused }) => lettersRefused === null)
+    while (ready.length > 0 && this.#running.size < this.#options.inFlightMax) {
+      ready = ready.filter(partition => {
+        if (this.#running.size >= this.#options.inFlightMax) return false
+        const work = this.#takeFrom(partition, now.nowMs)
+        if (work === undefined) return false
+        tasks.push(work)
+        return partition.lanes.ready > 0
+      })
+    }
+    if (tasks.length > 0) commands.push({ type: 'start', tasks })
+    return commands
+  }
+
+  /** Partitions that have something, beginning after the one that was served last: a busy one starves nobody. */
+  #inTurn(): Partition<R>[] {
+    const ready = [...this.#options.holdings.all()].filter(({ lanes }) => lanes.ready > 0)
+    const first = ready.findIndex(({ assignment }) => assignment.epoch > this.#servedEpoch)
+    return first <= 0 ? ready : [...ready.slice(first), ...ready.slice(0, first)]
+  }
+
+  #takeFrom(partition: Partition<R>, nowMs: number): Work<R> | undefined {
+    const { gate } = this.#options
+    for (const handler of partition.lanes.lines()) {
+      if (handler === CONDEMNED || !gate.mayStart(handler, nowMs)) continue
+      const work = partition.lanes.take(handler)
+      assert(work !== undefined, 'a line that is named has a lane standing in it')
+      gate.started(handler, work)
+      work.startedAtMs = nowMs
+      partition.running.add(work)
+      this.#running.set(work, work)
+      this.#servedEpoch = partition.assignment.epoch
+      return work
+    }
+    return undefined
+  }
+
+  /** What has rested goes back to its lane. */
+  #wake({ nowMs }: Now): void {
+    for (;;) {
+      const work = this.#rests.takeDue(nowMs)
+      if (work === undefined) return
+      // Gone with its assignment: its lane went on then.
+      if (this.#options.holdings.of(work.assignment)?.resting.delete(work) !== true) continue
+      work.restsUntilMs = null
+      this.#options.holdings.again(work)
+    }
+  }
+
+  // ── Ending ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  settled(task: Task<R>, now: Now): void {
+    const work = this.#ended(task, 'up', now)
+    this.#settle(work)
+  }
+
+  /** Settled by being ignored: it was in no lane. */
+  ignored(work: Work<R>): void {
+    const partition = this.#options.holdings.settle(work)
+    if (partition !== undefined) this.#options.onSettled(partition)
+  }
+
+  failed(task: Task<R>, how: { failure: Failure; error: string }, now: Now): void {
+    const { holdings, gate, random } = this.#options
+    const work = this.#ended(task, signOf(how.failure), now)
+    const { handler } = work
+    assert(handler !== null, 'only a record with a handler can fail in one')
+    const attempts = { attempt: work.attempt, retry: gate.policyOf(handler).retry, random: random() }
+    const verdict = verdictOn(how.failure, handler, attempts)
+    if (verdict.kind === 'hold') gate.failed({ ...verdict, handler, error: how.error }, work, now.nowMs)
+    const partition = holdings.of(work.assignment)
+    if (partition === undefined) return holdings.done(work)
+    work.lastError = how.error
+    if (verdict.kind !== 'forget') work.firstFailedAtMs ??= now.wallMs
+    switch (verdict.kind) {
+      case 'retry':
+        work.attempt++
+        return this.#rest(partition, work, now.nowMs + verdict.afterMs)
+      case 'again':
+        return this.#rest(partition, work, now.nowMs + verdict.afterMs)
+      case 'dead-letter':
+        work.sentence = { task: work, reason: verdict.reason, error: how.error, attempts: work.attempt, handler }
+        return holdings.again(work)
+      case 'hold':
+      case 'forget':
+        return holdings.again(work)
+      default:
+        verdict satisfies never
+    }
+  }
+
+  #ended(task: Task<R>, sign: Sign, now: Now): Work<R> {
+    const work = this.#running.get(task)
+    assert(work !== undefined, 'a task answers once')
+    this.#running.delete(task)
+    this.#options.holdings.of(work.assignment)?.running.delete(work)
+    if (work.handler !== null) this.#options.gate.ended(work.handler, work, { sign, nowMs: now.nowMs })
+    return work
+  }
+
+  #rest(partition: Partition<R>, work: Work<R>, untilMs: number): void {
+    work.restsUntilMs = untilMs
+    partition.resting.add(work)
+    this.#rests.add(untilMs, work)
+  }
+
+  #settle(work: Work<R>): void {
+    const { holdings, onSettled } = this.#options
+    const partition = holdings.settle(work)
+    holdings.done(work)
+    if (partition !== undefined) onSettled(partition)
+  }
+
+  // ── Dead letters ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  deadLettered(sentences: readonly Sentence<R>[]): void {
+    for (const { partition, works } of this.#lettersBack(sentences)) {
+      if (partition !== undefined) partition.lettersRefused = null
+      for (const work of works) this.#settle(work)
+    }
+  }
+
+  lettersRefused(sentences: readonly Sentence<R>[], error: string, { nowMs }: Now): void {
+    const { holdings, random } = this.#options
+    for (const { partition, works } of this.#lettersBack(sentences)) {
+      if (partition === undefined) {
+        for (const work of works) holdings.done(work)
+        continue
+      }
+      for (const work of works) holdings.again(work)
+      const { failures = 0, sinceMs = nowMs } = partition.lettersRefused ?? {}
+      const retryAtMs = nowMs + backoffMs(LETTERS_RETRY, failures + 1, 0.5 + random() / 2)
+      partition.lettersRefused = { error, sinceMs, failures: failures + 1, retryAtMs }
+    }
+  }
+
+  /** By partition; a write carries letters of one. */
+  #lettersBack(sentences: readonly Sentence<R>[]): { partition: Partition<R> | undefined; works: Work<R>[] }[] {
+    const byEpoch = new Map<number, { partition: Partition<R> | undefined; works: Work<R>[] }>()
+    for (const { task } of sentences) {
+      const work = this.#writing.get(task)
+      assert(work !== undefined, 'a dead letter answers once')
+      this.#writing.delete(task)
+      const partition = this.#options.holdings.of(work.assignment)
+      if (partition !== undefined) partition.letters = []
+      const group = byEpoch.get(work.assignment.epoch) ?? { partition, works: [] }
+      byEpoch.set(work.assignment.epoch, group)
+      group.works.push(work)
+    }
+    return [...byEpoch.values()]
+  }
+}
+
+function signOf(failure: Failure): Sign {
+  switch (failure.kind) {
+    case 'outage':
+    case 'ours':
+      return 'down'
+    case 'waiting':
+    case 'aborted':
+    case 'record':
+    case 'passing':
+      // A bug in a handler, or a timeout, says nothing of what it depends on.
+      return 'none'
+    default:
+      return failure satisfies never
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * The engine's vocabulary: facts in the past tense, commands in the imperative. Both travel by batch; neither has behaviour.
+ */
+import type { Assignment, DeadLetterReason, Taken } from './record.ts'
+import type { Failure } from './verdict.ts'
+
+/** One record on its way through a handler. The engine owns it: everybody else reads. */
+export interface Task<R extends Taken = Taken> {
+  readonly assignment: Assignment
+  readonly record: R
+  /** The attempt under way or, between two, the next one; from 1. An outage spends none. */
+  readonly attempt: number
+  readonly takenAtMs: number
+  /** Monotonic; of the attempt under way or of the last one. Null before the first. */
+  readonly startedAtMs: number | null
+  /** Wall clock; null while nothing has failed. */
+  readonly firstFailedAtMs: number | null
+}
+
+/** Why a task goes to the dead letter topic. */
+export interface Sentence<R extends Taken = Taken> {
+  readonly task: Task<R>
+  readonly reason: DeadLetterReason
+  readonly error: string
+  /** How many times a handler was tried; 0 for what no handler saw. */
+  readonly attempts: number
+  readonly handler: string | null
+}
+
+/** How the engine came to be done with a record. */
+export type Outcome = 'acked' | 'duplicate' | 'dead_lettered' | 'ignored'
+
+export interface OffsetToCommit {
+  readonly assignment: Assignment
+  /** The next offset after a restart: one past the last settled. */
+  readonly nextOffset: number
+}
+
+export interface Fetched<R extends Taken = Taken> {
+  readonly assignment: Assignment
+  /** Rising; all below `positionAfter`, and none below an earlier fact's `positionAfter`. */
+  readonly records: readonly R[]
+  /** Where the answer began: it may lie above the last position when the log has lost records. */
+  readonly positionBefore: number
+  /** The end of the fetched range. It moves over compaction gaps and control records, which no record shows. */
+  readonly positionAfter: number
+  readonly highWatermark: number
+}
+
+export interface OffsetsKnown {
+  readonly assignment: Assignment
+  /** Null: the group has none. */
+  readonly committed: number | null
+  readonly highWatermark: number
+}
+
+/** `nowMs` is monotonic and given with every batch of facts; `wallMs` is for what leaves the process. */
+export interface Now {
+  readonly nowMs: number
+  readonly wallMs: number
+}
+
+export type Fact<R extends Taken = Taken> =
+  /** The group has (again) a generation: these partitions are ours, those not named are gone. */
+  | { readonly type: 'joined'; readonly assignments: readonly Assignment[] }
+  /** The group is about to be joined again: hand over what is in flight, then answer `handedOver`. */
+  | { readonly type: 'joining' }
+  /** Membership is gone without a hand-over. Every partition with it. */
+  | { readonly type: 'lost' }
+  /** The coordinator took a heartbeat, a commit or a join of ours. */
+  | { readonly type: 'membershipConfirmed' }
+  | ({ readonly type: 'fetched' } & Fetched<R>)
+  | { readonly type: 'offsetsKnown'; readonly offsets: readonly OffsetsKnown[] }
+  /** Intake cannot go on with this partition; null when it can again. */
+  | { readonly type: 'intakeHeld'; readonly assignment: Assignment; readonly why: string | null }
+  | { readonly type: 'settled'; readonly task: Task<R>; readonly outcome: 'acked' | 'duplicate' }
+  | { readonly type: 'failed'; readonly task: Task<R>; readonly failure: Failure; readonly error: string }
+  | { readonly type: 'deadLettered'; readonly sentences: readonly Sentence<R>[] }
+  | { readonly type: 'deadLetterFailed'; readonly sentences: readonly Sentence<R>[]; readonly error: string }
+  | { readonly type: 'committed'; readonly offsets: readonly OffsetToCommit[] }
+  | { readonly type: 'commitFailed'; readonly error: string; readonly cause: CommitFailure }
+  | { readonly type: 'ticked' }
+  | { readonly type: 'stopRequested' }
+  | { readonly type: 'drainTimedOut' }
+
+/**
+ * `generation`: the group is moving on, the next join settles it. `fenced`: the coordinator no longer knows this member.
+ * `refused`: anything else; two in a row ask for a rejoin, since the client looks for a new coordinator only then.
+ */
+export type CommitFailure = 'generation' | 'fenced' | 'refused'
+
+export type Command<R extends Taken = Taken> =
+  /** Run each task's handler once; answer `settled` or `failed` for every one. */
+  | { readonly type: 'start'; readonly tasks: readonly Task<R>[] }
+  /** Write them, all of one partition, in this order; answer `deadLettered` or `deadLetterFailed`. */
+  | { readonly type: 'deadLetter'; readonly sentences: readonly Sentence<R>[] }
+  /** Answer `committed` or `commitFailed`. There is one at a time. */
+  | { readonly type: 'commit'; readonly offsets: readonly OffsetToCommit[] }
+  | { readonly type: 'pause'; readonly assignments: readonly Assignment[] }
+  | { readonly type: 'resume'; readonly assignments: readonly Assignment[] }
+  /** Nobody waits for these any more: their signals go off. They still answer. */
+  | { readonly type: 'abort'; readonly tasks: readonly Task<R>[] }
+  /** Feed `ticked` at this time, monotonic; a later one replaces an earlier one. */
+  | { readonly type: 'wakeAt'; readonly atMs: number }
+  | { readonly type: 'rejoin'; readonly why: string }
+  /** Nothing is in flight and what settled is committed, as far as time allowed: the join may go on. */
+  | { readonly type: 'handedOver' }
+  | { readonly type: 'stopped'; readonly unfinished: number; readonly committed: boolean }

@@ -1,0 +1,120 @@
+/** Which handlers may start something: their own limits, and the breakers of what they depend on. */
+import { Breaker } from './breaker.ts'
+import type { BreakerStatus, HandlerStatus } from './status.ts'
+import type { RetryPolicy } from './verdict.ts'
+
+export interface HandlerPolicy {
+  readonly name: string
+  readonly retry: RetryPolicy
+  /** Null: no limit of its own. */
+  readonly concurrencyMax: number | null
+}
+
+interface Slots {
+  readonly policy: HandlerPolicy
+  inFlight: number
+  readonly breakers: Set<Breaker>
+}
+
+export interface Outage {
+  readonly dependency: string
+  readonly ours: boolean
+  readonly handler: string
+  readonly error: string
+}
+
+/** How an attempt bears on what was down: it got through, it did not, or it does not tell. */
+export type Sign = 'up' | 'down' | 'none'
+
+export class Gate {
+  readonly #handlers: ReadonlyMap<string, Slots>
+  readonly #breakers = new Map<string, Breaker>()
+  readonly #random: () => number
+
+  constructor(policies: readonly HandlerPolicy[], random: () => number) {
+    this.#handlers = new Map(
+      policies.map(policy => [policy.name, { policy, inFlight: 0, breakers: new Set<Breaker>() }]),
+    )
+    this.#random = random
+  }
+
+  policyOf(handler: string): HandlerPolicy {
+    return this.#slotsOf(handler).policy
+  }
+
+  mayStart(handler: string, nowMs: number): boolean {
+    const { inFlight, policy, breakers } = this.#slotsOf(handler)
+    if (policy.concurrencyMax !== null && inFlight >= policy.concurrencyMax) return false
+    for (const breaker of breakers) if (!breaker.mayProbe(nowMs)) return false
+    return true
+  }
+
+  started(handler: string, record: object): void {
+    const slots = this.#slotsOf(handler)
+    slots.inFlight++
+    for (const breaker of slots.breakers) breaker.probing(record)
+  }
+
+  ended(handler: string, record: object, end: { sign: Sign; nowMs: number }): void {
+    const slots = this.#slotsOf(handler)
+    slots.inFlight--
+    for (const breaker of slots.breakers) {
+      if (!breaker.isProbe(record)) continue
+      if (end.sign === 'up') this.#close(breaker)
+      else if (end.sign === 'none') breaker.inconclusive(end.nowMs)
+    }
+  }
+
+  /** Opens the breaker, or counts a failed probe. Answers true when it was closed before. */
+  failed({ dependency, ours, handler, error }: Outage, record: object, nowMs: number): boolean {
+    const known = this.#breakers.get(dependency)
+    const breaker = known ?? new Breaker({ dependency, ours, nowMs })
+    this.#breakers.set(dependency, breaker)
+    breaker.error = error
+    breaker.handlers.add(handler)
+    this.#slotsOf(handler).breakers.add(breaker)
+    breaker.failed(record, nowMs, this.#random())
+    return known === undefined
+  }
+
+  get nextProbeAtMs(): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const breaker of this.#breakers.values()) next = Math.min(next, breaker.probeAtMs)
+    return next
+  }
+
+  /** The breaker that holds a handler's work. */
+  holding(handler: string): Breaker | null {
+    for (const breaker of this.#handlers.get(handler)?.breakers ?? []) return breaker
+    return null
+  }
+
+  breakers(nowMs: number): BreakerStatus[] {
+    return [...this.#breakers.values()].map(({ dependency, ours, openedAtMs, error, handlers }) => ({
+      dependency,
+      ours,
+      openForMs: nowMs - openedAtMs,
+      error,
+      handlers: [...handlers],
+    }))
+  }
+
+  handlers(): HandlerStatus[] {
+    return [...this.#handlers.values()].map(({ policy, inFlight }) => ({
+      name: policy.name,
+      inFlight,
+      heldBy: this.holding(policy.name)?.dependency ?? null,
+    }))
+  }
+
+  #close(breaker: Breaker): void {
+    this.#breakers.delete(breaker.dependency)
+    for (const handler of breaker.handlers) this.#slotsOf(handler).breakers.delete(breaker)
+  }
+
+  #slotsOf(handler: string): Slots {
+    const slots = this.#handlers.get(handler)
+    if (slots === undefined) throw new RangeError(`no handler is named ${handler}`)
+    return slots
+  }
+}

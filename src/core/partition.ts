@@ -1,0 +1,144 @@
+/**
+ * One assignment of one partition: its ledger, its lanes, what it holds, and what stops it. Knows nothing of other partitions.
+ */
+
+import type { Fetched, Sentence } from './facts.ts'
+import { Fifo } from './fifo.ts'
+import type { Lanes } from './lanes.ts'
+import { Ledger } from './ledger.ts'
+import type { PauseReason } from './pause.ts'
+import type { Assignment, Taken } from './record.ts'
+import { CONDEMNED, Work } from './work.ts'
+
+/** How many dead letters one write carries: enough to make a write cheap, few enough to bound what a failed one repeats. A guess, never tuned. */
+const LETTERS_MAX = 100
+
+export interface LettersRefused {
+  readonly error: string
+  readonly sinceMs: number
+  readonly failures: number
+  readonly retryAtMs: number
+}
+
+export class Partition<R extends Taken> {
+  readonly assignment: Assignment
+  readonly lanes: Lanes<Work<R>>
+  readonly #windowMax: number
+  /** Null before the first answer: until then nobody knows where it begins. */
+  ledger: Ledger<Work<R>> | null = null
+  /** Taken, but beyond the window: in offset order, and in no lane yet. */
+  readonly #ahead = new Fifo<Work<R>>()
+  committed: number | null = null
+  highWatermark: number | null = null
+  /** In a handler. */
+  readonly running = new Set<Work<R>>()
+  /** Out of their lanes until their next attempt is due. */
+  readonly resting = new Set<Work<R>>()
+  /** Being written to the dead letter topic. */
+  letters: readonly Work<R>[] = []
+  lettersRefused: LettersRefused | null = null
+  intakeHeld: string | null = null
+  paused: PauseReason | null = null
+  /** Unsettled, in bytes. */
+  bytes = 0
+  /** Of the newest record taken: what lag is measured by while nothing is in hand. */
+  newestTimestampMs: number | null = null
+
+  constructor(assignment: Assignment, lanes: Lanes<Work<R>>, windowMax: number) {
+    this.assignment = assignment
+    this.lanes = lanes
+    this.#windowMax = windowMax
+  }
+
+  /** Unsettled records in hand. */
+  get records(): number {
+    return this.ledger?.unsettled ?? 0
+  }
+
+  get inFlight(): number {
+    return this.running.size + this.letters.length
+  }
+
+  get buffered(): number {
+    return this.records - this.inFlight
+  }
+
+  /** What a commit would store; null when it would say nothing new. */
+  get toCommit(): number | null {
+    if (this.ledger === null) return null
+    const { committable, start } = this.ledger
+    return committable > (this.committed ?? start) ? committable : null
+  }
+
+  /** How much of the window lies between the committable offset and the newest in hand, 1 being all of it. */
+  get windowUsed(): number {
+    return (this.ledger?.span ?? 0) / this.#windowMax
+  }
+
+  /** Answers the records that are settled by being ignored. */
+  take(fetched: Fetched<R>, nowMs: number): Work<R>[] {
+    const ledger = (this.ledger ??= new Ledger<Work<R>>(fetched.positionBefore))
+    const ignored: Work<R>[] = []
+    for (const record of fetched.records) {
+      const work = new Work<R>({ assignment: this.assignment, record, takenAtMs: nowMs })
+      ledger.take(record.offset, work)
+      this.bytes += record.bytes
+      this.newestTimestampMs = record.timestampMs
+      if (record.disposition.kind === 'ignore') ignored.push(work)
+      else this.#ahead.push(work)
+    }
+    ledger.advanceTo(Math.max(ledger.position, fetched.positionAfter))
+    this.highWatermark = Math.max(this.highWatermark ?? 0, fetched.highWatermark)
+    this.admit()
+    return ignored
+  }
+
+  /** Lets records into their lanes as far as the window reaches. */
+  admit(): void {
+    if (this.ledger === null) return
+    const end = this.ledger.committable + this.#windowMax
+    for (;;) {
+      const work = this.#ahead.peek()
+      if (work === undefined || work.record.offset >= end) return
+      this.#ahead.shift()
+      this.lanes.add(work)
+    }
+  }
+
+  /** False when it was settled before. */
+  settle(work: Work<R>): boolean {
+    if (this.ledger === null || !this.ledger.settle(work.record.offset)) return false
+    this.bytes -= work.record.bytes
+    this.admit()
+    return true
+  }
+
+  /** Whether a handler of this partition may be given anything. */
+  get open(): boolean {
+    return this.lettersRefused === null && this.lanes.ready > 0
+  }
+
+  /** The next dead letters, if none are under way and the last refusal has rested. */
+  takeLetters(nowMs: number): Sentence<R>[] {
+    if (this.letters.length > 0 || nowMs < (this.lettersRefused?.retryAtMs ?? 0)) return []
+    const works: Work<R>[] = []
+    const sentences: Sentence<R>[] = []
+    while (works.length < LETTERS_MAX) {
+      const work = this.lanes.take(CONDEMNED)
+      if (work === undefined || work.sentence === null) break
+      works.push(work)
+      sentences.push(work.sentence)
+    }
+    this.letters = works
+    return sentences
+  }
+
+  /** Nothing of this assignment counts any more. Answers what still runs. */
+  drop(): Work<R>[] {
+    for (const work of this.resting) this.lanes.done(work)
+    this.resting.clear()
+    this.#ahead.clear()
+    this.lanes.clear()
+    return [...this.running]
+  }
+}

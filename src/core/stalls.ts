@@ -1,0 +1,116 @@
+/** What can be said of every partition at any moment, and above all why it stands still: one line for an operator at night. */
+import type { Now } from './facts.ts'
+import type { Gate } from './gate.ts'
+import type { Holdings } from './holdings.ts'
+import type { Partition } from './partition.ts'
+import type { Taken } from './record.ts'
+import type { BreakerStatus, HandlerStatus, PartitionStatus } from './status.ts'
+import type { Work } from './work.ts'
+
+export interface View<R extends Taken> {
+  readonly holdings: Holdings<R>
+  readonly gate: Gate
+  /** Why nothing may start anywhere. */
+  readonly standingStill: string | null
+  readonly now: Now
+}
+
+export function statusOf<R extends Taken>(
+  view: View<R>,
+): {
+  readonly buffered: number
+  readonly bufferedBytes: number
+  readonly partitions: readonly PartitionStatus[]
+  readonly breakers: readonly BreakerStatus[]
+  readonly handlers: readonly HandlerStatus[]
+} {
+  const partitions = [...view.holdings.all()].map(partition => partitionStatus(partition, view))
+  return {
+    buffered: partitions.reduce((sum, { buffered }) => sum + buffered, 0),
+    bufferedBytes: view.holdings.budget.bytes,
+    partitions,
+    breakers: view.gate.breakers(view.now.nowMs),
+    handlers: view.gate.handlers(),
+  }
+}
+
+function partitionStatus<R extends Taken>(partition: Partition<R>, view: View<R>): PartitionStatus {
+  const { assignment, committed, highWatermark, ledger } = partition
+  const known = committed ?? ledger?.start ?? null
+  return {
+    topic: assignment.topic,
+    partition: assignment.partition,
+    epoch: assignment.epoch,
+    committed,
+    position: ledger?.position ?? null,
+    highWatermark,
+    lagRecords: highWatermark === null || known === null ? null : Math.max(0, highWatermark - known),
+    lagSeconds: lagSeconds(partition, view.now),
+    buffered: partition.buffered,
+    bufferedBytes: partition.bytes,
+    inFlight: partition.inFlight,
+    oldestUnsettled: ledger?.oldest?.record.offset ?? null,
+    paused: partition.paused,
+    blockedBy: blockedBy(partition, view),
+  }
+}
+
+/** Exact where a record is in hand; else, while the log has more, measured from the last record that was. */
+function lagSeconds<R extends Taken>(
+  { ledger, highWatermark, newestTimestampMs }: Partition<R>,
+  { wallMs }: Now,
+): number {
+  const oldest = ledger?.oldest
+  const behind = highWatermark !== null && ledger !== null && ledger.position < highWatermark
+  const sinceMs = oldest?.record.timestampMs ?? (behind ? newestTimestampMs : null)
+  return sinceMs === null ? 0 : Math.max(0, wallMs - sinceMs) / 1_000
+}
+
+function blockedBy<R extends Taken>(partition: Partition<R>, view: View<R>): string | null {
+  const { ledger, highWatermark, lettersRefused, intakeHeld } = partition
+  const { nowMs } = view.now
+  if (view.standingStill !== null) return view.standingStill
+  if (intakeHeld !== null) return intakeHeld
+  if (lettersRefused !== null) {
+    const { sinceMs, error } = lettersRefused
+    return `the dead letter topic has refused for ${seconds(nowMs - sinceMs)}: ${error}; the partition is held until it takes the record`
+  }
+  const oldest = ledger?.oldest ?? null
+  if (oldest !== null) {
+    const reason = heldBack(oldest, partition, view)
+    if (reason === null) return null
+    return partition.windowUsed >= 1 ? `its window is full behind ${reason}` : reason
+  }
+  if (highWatermark !== null && ledger !== null && ledger.position < highWatermark) {
+    return partition.paused === null
+      ? 'waiting for the broker: the log has more than was fetched'
+      : `paused: ${partition.paused}`
+  }
+  return null
+}
+
+/** Why the lowest unsettled record is not settled; null when it simply is on its way. */
+function heldBack<R extends Taken>(work: Work<R>, partition: Partition<R>, { gate, now }: View<R>): string | null {
+  const where = `offset ${work.record.offset}`
+  const { handler } = work
+  if (work.sentence !== null)
+    return partition.letters.includes(work) ? `${where}: its dead letter is being written` : null
+  if (partition.running.has(work)) {
+    const forMs = now.nowMs - (work.startedAtMs ?? now.nowMs)
+    return `${where} in attempt ${work.attempt} of handler ${handler} for ${seconds(forMs)}`
+  }
+  if (work.restsUntilMs !== null) {
+    const inMs = Math.max(0, work.restsUntilMs - now.nowMs)
+    return `${where}: attempt ${work.attempt} of handler ${handler} follows in ${seconds(inMs)}, the last one ended with ${work.lastError}`
+  }
+  const breaker = handler === null ? null : gate.holding(handler)
+  if (breaker !== null) {
+    const what = breaker.ours ? 'a fault of ours' : `the breaker of ${breaker.dependency}`
+    return `${where} is held by ${what} for ${seconds(now.nowMs - breaker.openedAtMs)}: ${breaker.error}`
+  }
+  return null
+}
+
+function seconds(ms: number): string {
+  return ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : `${Math.round(ms / 1_000)} s`
+}
