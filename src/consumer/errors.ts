@@ -143,8 +143,13 @@ export class InvalidConfiguration extends SluiceError {
   }
 }
 
-/** Class and message of anything that can be thrown: null, a string, an error. */
+/** Class and message of anything that can be thrown: null, a string, an error. Never throws. */
 export function describe(thrown: unknown): string {
-  if (thrown instanceof Error) return thrown.message === '' ? thrown.name : `${thrown.name}: ${thrown.message}`
+  try {
+    if (thrown instanceof Error) return thrown.message === '' ? thrown.name : `${thrown.name}: ${thrown.message}`
+  } catch {
+    // A getter of somebody's error class threw, or its message is no text: whoever describes it has a record to answer for.
+    return 'an error that cannot be put into words'
+  }
   return typeof thrown === 'string' ? thrown : `a thrown ${thrown === null ? 'null' : typeof thrown}`
 }

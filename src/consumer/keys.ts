@@ -10,7 +10,8 @@ export type Key =
 /** What a primary key of two text columns may well hold; the same limit everywhere, so that a key that passes can be stored. */
 const IDEMPOTENCY_KEY_BYTES_MAX = 512
 
-const utf8 = new TextDecoder('utf-8', { fatal: true })
+/** A byte order mark is part of the key: without it another one would share its lane. */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()
 
 /** The lane a record belongs to when its handler says nothing else: its key, null without one. Equal bytes give equal lanes. */
@@ -19,8 +20,8 @@ export function laneOf(key: Uint8Array | null): string | null {
   try {
     return utf8.decode(key)
   } catch {
-    // Not text: one character a byte, behind a character that no text key begins with by accident.
-    return `\0${Array.from(key, byte => String.fromCharCode(byte)).join('')}`
+    // Not text: one character a byte, behind half a character, which no text key can hold.
+    return `\uD800${Array.from(key, byte => String.fromCharCode(byte)).join('')}`
   }
 }
 

@@ -71,9 +71,10 @@ export function problemsOf(handlers: readonly Handler[], options: Readonly<Recor
     if (names.has(name))
       problems.push(`two handlers are named ${name}: a name is the scope of inbox rows; give one of them another`)
     names.add(name)
-    for (const topic of topics) {
-      const route = `${topic} ${schema.name}`
-      if (routes.has(route)) problems.push(`two handlers take ${schema.name} from topic ${topic}: merge them`)
+    for (const topic of new Set(topics)) {
+      // What is no schema has been said above.
+      const route = `${topic} ${schema?.name}`
+      if (routes.has(route)) problems.push(`two handlers take ${schema?.name} from topic ${topic}: merge them`)
       routes.add(route)
       const other = tombstones.get(topic)
       if (takesTombstones && other !== undefined) {
@@ -84,17 +85,36 @@ export function problemsOf(handlers: readonly Handler[], options: Readonly<Recor
       if (takesTombstones) tombstones.set(topic, name)
     }
   }
-  const topics = new Set(handlers.flatMap(handler => handler.topics))
-  for (const topic of Object.keys(options)) {
+  return [...problems, ...problemsOfOptions(new Set(handlers.flatMap(handler => handler.topics)), options)]
+}
+
+function problemsOfOptions(
+  topics: ReadonlySet<string>,
+  options: Readonly<Record<string, TopicOptions>>,
+): readonly string[] {
+  const problems: string[] = []
+  for (const [topic, { unmatched = 'dead-letter' }] of Object.entries(options)) {
     if (!topics.has(topic)) problems.push(`topics.${topic} is set, but no handler takes that topic`)
+    if (unmatched !== 'dead-letter' && unmatched !== 'ignore') {
+      problems.push(`topics.${topic}.unmatched is ${String(unmatched)}; it must be dead-letter or ignore`)
+    }
   }
   return problems
 }
 
-function problemsOfOne({ name, topics, schema, retry, timeoutMs, concurrencyMax }: Handler): string[] {
+/** The types refuse some of these; a program in JavaScript has no types, and a whole stream would go to the dead letter topic. */
+function problemsOfOne(handler: Handler): string[] {
+  const { name, topics, schema, orderBy, idempotencyKey, retry, timeoutMs, concurrencyMax } = handler
+  const twice = topics.find((topic, index) => topics.indexOf(topic) < index)
   const checks: [holds: boolean, problem: string][] = [
     [name !== '', 'it has no name'],
     [topics.length > 0 && topics.every(topic => topic !== ''), 'it has no topic'],
+    [twice === undefined, `it names topic ${twice} twice`],
+    [
+      idempotencyKey === null || typeof idempotencyKey === 'function',
+      "its idempotencyKey is neither a function nor 'naturally-idempotent'",
+    ],
+    [orderBy === null || typeof orderBy === 'function', 'its orderBy is not a function'],
     [schema?.name !== undefined && schema.avro !== undefined, 'its schema is not a generated constant'],
     [timeoutMs > 0 && Number.isFinite(timeoutMs), `timeoutMs is ${timeoutMs}; it must be positive`],
     [

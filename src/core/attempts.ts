@@ -28,6 +28,8 @@ export class Attempts<R extends Taken> {
   readonly #running = new Map<Task<R>, Work<R>>()
   /** In a write to a dead letter topic. */
   readonly #writing = new Map<Task<R>, Work<R>>()
+  /** What was in flight when the time to drain was over, and is not settled since; null before. */
+  #cutOff: Set<Work<R>> | null = null
   #servedEpoch = -1
 
   constructor(options: AttemptsOptions<R>) {
@@ -38,10 +40,27 @@ export class Attempts<R extends Taken> {
     return [...this.#running.keys()]
   }
 
+  /** Whether every slot is taken. */
+  get full(): boolean {
+    return this.#running.size >= this.#options.inFlightMax
+  }
+
+  /** Records whose attempt or dead letter did not end in time, though it may have ended since. */
+  get unfinished(): number {
+    return this.#cutOff?.size ?? 0
+  }
+
+  /** The time to drain is over. Answers what runs, of whatever assignment. */
+  cutOff(): readonly Task<R>[] {
+    const inFlight = [...this.#options.holdings.all()].flatMap(({ running, letters }) => [...running, ...letters])
+    this.#cutOff ??= new Set(inFlight)
+    return this.running
+  }
+
   /** When something may be tried again without a fact from outside. */
   *dueTimes(): Iterable<number> {
     yield this.#rests.nextAtMs ?? Number.POSITIVE_INFINITY
-    yield this.#options.gate.nextProbeAtMs
+    yield* this.#options.gate.probeTimes()
     for (const { lettersRefused } of this.#options.holdings.all()) {
       if (lettersRefused !== null) yield lettersRefused.retryAtMs
     }
@@ -61,9 +80,9 @@ export class Attempts<R extends Taken> {
       if (sentences.length > 0) commands.push({ type: 'deadLetter', sentences })
     }
     ready = ready.filter(({ lettersRefused }) => lettersRefused === null)
-    while (ready.length > 0 && this.#running.size < this.#options.inFlightMax) {
+    while (ready.length > 0 && !this.full) {
       ready = ready.filter(partition => {
-        if (this.#running.size >= this.#options.inFlightMax) return false
+        if (this.full) return false
         const work = this.#takeFrom(partition, now.nowMs)
         if (work === undefined) return false
         tasks.push(work)
@@ -170,7 +189,9 @@ export class Attempts<R extends Taken> {
     const { holdings, onSettled } = this.#options
     const partition = holdings.settle(work)
     holdings.done(work)
-    if (partition !== undefined) onSettled(partition)
+    if (partition === undefined) return
+    this.#cutOff?.delete(work)
+    onSettled(partition)
   }
 
   // ── Dead letters ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -36,9 +36,10 @@ export class Commits<R extends Taken> {
     return !this.#underWay && this.#pending.size === 0
   }
 
-  /** Call it whenever a ledger may have moved. */
+  /** Call it whenever a ledger may have moved, or the broker may have turned out to know as much already. */
   moved(partition: Partition<R>): void {
-    if (partition.toCommit !== null) this.#pending.add(partition)
+    if (partition.toCommit === null) this.#pending.delete(partition)
+    else this.#pending.add(partition)
   }
 
   gone(partition: Partition<R>): void {

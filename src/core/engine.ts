@@ -87,7 +87,7 @@ export class Engine<R extends Taken> {
       joined: this.#standing !== 'out of the group',
       standingStill,
       inFlight: this.#attempts.running.length,
-      ...statusOf({ holdings: this.#holdings, gate: this.#gate, standingStill, now }),
+      ...statusOf({ holdings: this.#holdings, gate: this.#gate, standingStill, noSlot: this.#attempts.full, now }),
     }
   }
 
@@ -98,12 +98,11 @@ export class Engine<R extends Taken> {
       case 'joined':
         return this.#joined(fact.assignments)
       case 'joining':
-        if (this.#standing !== 'out of the group') this.#standing = 'handing over'
-        this.#commits.failures = 0
-        return
+        return this.#joining()
       case 'lost':
-        this.#standing = 'out of the group'
         for (const partition of this.#holdings.all()) this.#drop(partition)
+        this.#answerHandOver()
+        this.#standing = 'out of the group'
         return
       case 'membershipConfirmed':
         this.#confirmedAtMs = this.#now.nowMs
@@ -144,7 +143,7 @@ export class Engine<R extends Taken> {
       case 'drainTimedOut':
         this.#drainTimedOut = true
         this.#commits.failures = 0
-        this.#command({ type: 'abort', tasks: this.#attempts.running })
+        this.#command({ type: 'abort', tasks: this.#attempts.cutOff() })
         return
       default:
         fact satisfies never
@@ -159,9 +158,23 @@ export class Engine<R extends Taken> {
     for (const partition of this.#holdings.all()) {
       if (!epochs.has(partition.assignment.epoch)) this.#drop(partition)
     }
-    for (const assignment of assignments) {
+    // Held in the order of their epochs: serving them in turn goes by it.
+    for (const assignment of assignments.toSorted((one, other) => one.epoch - other.epoch)) {
       if (this.#holdings.of(assignment) === undefined) this.#holdings.add(assignment)
     }
+  }
+
+  #joining(): void {
+    this.#commits.failures = 0
+    if (this.#standing === 'out of the group' || this.#lifecycle === 'stopped') this.#command({ type: 'handedOver' })
+    else this.#standing = 'handing over'
+  }
+
+  /** Whoever waits for it is answered, whatever came between. */
+  #answerHandOver(): void {
+    if (this.#standing !== 'handing over') return
+    this.#standing = 'handed over'
+    this.#command({ type: 'handedOver' })
   }
 
   #drop(partition: Partition<R>): void {
@@ -206,10 +219,7 @@ export class Engine<R extends Taken> {
       const offsets = this.#commits.begin(nowMs)
       if (offsets.length > 0) this.#command({ type: 'commit', offsets })
     }
-    if (this.#standing === 'handing over' && this.#handedOver()) {
-      this.#standing = 'handed over'
-      this.#command({ type: 'handedOver' })
-    }
+    if (this.#handedOver()) this.#answerHandOver()
     if (this.#lifecycle === 'draining' && this.#drained()) return this.#stop()
     this.#wake(waitedFor)
   }
@@ -227,10 +237,10 @@ export class Engine<R extends Taken> {
   }
 
   #stop(): void {
-    const unfinished = this.#holdings.inFlight
-    assert(unfinished === 0 || this.#drainTimedOut, 'a stop in time leaves nothing in flight')
+    assert(this.#holdings.inFlight === 0 || this.#drainTimedOut, 'a stop in time leaves nothing in flight')
+    this.#answerHandOver()
     this.#lifecycle = advance(this.#lifecycle, 'stopped')
-    this.#command({ type: 'stopped', unfinished, committed: this.#commits.idle })
+    this.#command({ type: 'stopped', unfinished: this.#attempts.unfinished, committed: this.#commits.idle })
   }
 
   #mayCommit(): boolean {

@@ -43,10 +43,15 @@ export class Gate {
   }
 
   mayStart(handler: string, nowMs: number): boolean {
-    const { inFlight, policy, breakers } = this.#slotsOf(handler)
-    if (policy.concurrencyMax !== null && inFlight >= policy.concurrencyMax) return false
-    for (const breaker of breakers) if (!breaker.mayProbe(nowMs)) return false
+    if (this.full(handler)) return false
+    for (const breaker of this.#slotsOf(handler).breakers) if (!breaker.mayProbe(nowMs)) return false
     return true
+  }
+
+  /** Whether it has as many records as its own limit allows. */
+  full(handler: string): boolean {
+    const { inFlight, policy } = this.#slotsOf(handler)
+    return policy.concurrencyMax !== null && inFlight >= policy.concurrencyMax
   }
 
   started(handler: string, record: object): void {
@@ -72,15 +77,17 @@ export class Gate {
     this.#breakers.set(dependency, breaker)
     breaker.error = error
     breaker.handlers.add(handler)
-    this.#slotsOf(handler).breakers.add(breaker)
+    const { breakers } = this.#slotsOf(handler)
+    breakers.add(breaker)
     breaker.failed(record, nowMs, this.#random())
+    // Of the others that it probed it does not tell: they would wait for its answer for ever.
+    for (const other of breakers) if (other !== breaker && other.isProbe(record)) other.inconclusive(nowMs)
     return known === undefined
   }
 
-  get nextProbeAtMs(): number {
-    let next = Number.POSITIVE_INFINITY
-    for (const breaker of this.#breakers.values()) next = Math.min(next, breaker.probeAtMs)
-    return next
+  /** One for each breaker: the soonest alone may be one that has nothing to probe with, and would hide the others. */
+  *probeTimes(): Iterable<number> {
+    for (const breaker of this.#breakers.values()) yield breaker.probeAtMs
   }
 
   /** The breaker that holds a handler's work. */

@@ -40,6 +40,12 @@ export class Lanes<T extends LaneMember> {
     return this.#out.size
   }
 
+  /** Whether a member of this lane is out. */
+  closed(key: string | null): boolean {
+    const lane = key === null ? undefined : this.#byKey.get(key)
+    return lane !== undefined && lane.out !== null
+  }
+
   /** Lines that have a lane standing in them. */
   *lines(): Iterable<string> {
     for (const [line, lanes] of this.#ready) if (lanes.size > 0) yield line

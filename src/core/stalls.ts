@@ -12,6 +12,8 @@ export interface View<R extends Taken> {
   readonly gate: Gate
   /** Why nothing may start anywhere. */
   readonly standingStill: string | null
+  /** As many records as may be are in handlers. */
+  readonly noSlot: boolean
   readonly now: Now
 }
 
@@ -67,7 +69,7 @@ function lagSeconds<R extends Taken>(
 }
 
 function blockedBy<R extends Taken>(partition: Partition<R>, view: View<R>): string | null {
-  const { ledger, highWatermark, lettersRefused, intakeHeld } = partition
+  const { ledger, highWatermark, lettersRefused, intakeHeld, committed } = partition
   const { nowMs } = view.now
   if (view.standingStill !== null) return view.standingStill
   if (intakeHeld !== null) return intakeHeld
@@ -81,7 +83,8 @@ function blockedBy<R extends Taken>(partition: Partition<R>, view: View<R>): str
     if (reason === null) return null
     return partition.windowUsed >= 1 ? `its window is full behind ${reason}` : reason
   }
-  if (highWatermark !== null && ledger !== null && ledger.position < highWatermark) {
+  const position = ledger?.position ?? committed
+  if (highWatermark !== null && position !== null && position < highWatermark) {
     return partition.paused === null
       ? 'waiting for the broker: the log has more than was fetched'
       : `paused: ${partition.paused}`
@@ -90,25 +93,34 @@ function blockedBy<R extends Taken>(partition: Partition<R>, view: View<R>): str
 }
 
 /** Why the lowest unsettled record is not settled; null when it simply is on its way. */
-function heldBack<R extends Taken>(work: Work<R>, partition: Partition<R>, { gate, now }: View<R>): string | null {
+function heldBack<R extends Taken>(work: Work<R>, partition: Partition<R>, view: View<R>): string | null {
   const where = `offset ${work.record.offset}`
   const { handler } = work
-  if (work.sentence !== null)
-    return partition.letters.includes(work) ? `${where}: its dead letter is being written` : null
+  const { nowMs } = view.now
+  if (partition.letters.includes(work)) return `${where}: its dead letter is being written`
   if (partition.running.has(work)) {
-    const forMs = now.nowMs - (work.startedAtMs ?? now.nowMs)
+    const forMs = nowMs - (work.startedAtMs ?? nowMs)
     return `${where} in attempt ${work.attempt} of handler ${handler} for ${seconds(forMs)}`
   }
   if (work.restsUntilMs !== null) {
-    const inMs = Math.max(0, work.restsUntilMs - now.nowMs)
+    const inMs = Math.max(0, work.restsUntilMs - nowMs)
     return `${where}: attempt ${work.attempt} of handler ${handler} follows in ${seconds(inMs)}, the last one ended with ${work.lastError}`
   }
-  const breaker = handler === null ? null : gate.holding(handler)
+  // It is the lowest one and not out itself: what keeps its lane closed is none of this assignment's.
+  if (partition.lanes.closed(work.lane))
+    return `${where} waits for an attempt of an earlier assignment to end in its lane`
+  return work.sentence !== null || handler === null ? null : notStarted(where, handler, view)
+}
+
+function notStarted<R extends Taken>(where: string, handler: string, { gate, noSlot, now }: View<R>): string | null {
+  const breaker = gate.holding(handler)
   if (breaker !== null) {
     const what = breaker.ours ? 'a fault of ours' : `the breaker of ${breaker.dependency}`
     return `${where} is held by ${what} for ${seconds(now.nowMs - breaker.openedAtMs)}: ${breaker.error}`
   }
-  return null
+  if (gate.full(handler))
+    return `${where} waits for its turn: handler ${handler} has as many records as its limit allows`
+  return noSlot ? `${where} waits for its turn: as many records as may be are in handlers` : null
 }
 
 function seconds(ms: number): string {

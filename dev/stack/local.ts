@@ -1,0 +1,67 @@
+/** The parts as plain processes: Java 17 and Maven for Kafka and the registry, an npm package for Postgres. */
+import { join } from 'node:path'
+
+import { startBroker } from './broker.ts'
+import { output, runs } from './command.ts'
+import { kafkaJars, registryApp } from './maven.ts'
+import type { RunningParts, Say } from './parts.ts'
+import { startPostgres } from './postgres.ts'
+import type { Part } from './ready.ts'
+import { startRegistry } from './registry.ts'
+
+const JAVA_MAJOR_MIN = 17
+
+function javaCommand(): string {
+  const home = process.env['JAVA_HOME']
+  return home ? join(home, 'bin', 'java') : 'java'
+}
+
+/** Undefined when everything is there, otherwise what is missing. */
+export async function missingForLocal(): Promise<string | undefined> {
+  const said = await output(javaCommand(), ['-version']).catch(() => '')
+  const major = Number(/version "(\d+)/.exec(said)?.[1] ?? 0)
+  if (major === 0) return `no Java (${JAVA_MAJOR_MIN} or later is needed)`
+  if (major < JAVA_MAJOR_MIN) return `Java ${major} (${JAVA_MAJOR_MIN} or later is needed)`
+  if (!(await runs('mvn', ['-v']))) return 'no Maven (`mvn`)'
+  return undefined
+}
+
+export async function startLocal(say: Say): Promise<RunningParts> {
+  const java = javaCommand()
+  // One after the other: Maven's folder of downloads is shared.
+  const jars = await kafkaJars(say)
+  const app = await registryApp(say)
+  const up: Part<string>[] = []
+  const starting = [startBroker(java, jars), startRegistry(java, app), startPostgres()].map(async one => {
+    const part = await one
+    up.push(part)
+    return part
+  })
+  let stopping: Promise<void> | undefined
+  const stop = () => {
+    stopping ??= Promise.all(up.map(part => part.kept.stop())).then(() => undefined)
+    return stopping
+  }
+  const failed = (await Promise.allSettled(starting)).find(result => result.status === 'rejected')
+  if (failed !== undefined) {
+    await stop()
+    throw failed.reason
+  }
+  const [broker, registry, postgres] = await Promise.all(starting)
+  if (broker === undefined || registry === undefined || postgres === undefined)
+    throw new Error('three parts were started')
+  const broken = Promise.race(
+    up.map(async ({ name, kept }) => {
+      const { code, signal, reason } = await kept.ended
+      return `${name} ended by itself (${reason ?? signal ?? code})`
+    }),
+  )
+  return {
+    way: 'local',
+    brokers: [broker.address],
+    registryUrl: registry.address,
+    databaseUrl: postgres.address,
+    stop,
+    broken,
+  }
+}

@@ -1,0 +1,81 @@
+/** One kafkajs instance: where, as whom, how patient, and what becomes of its log lines. */
+import type { ConnectionOptions } from 'node:tls'
+import type { Kafka, RetryOptions, SASLOptions } from 'kafkajs'
+import kafkajs from 'kafkajs'
+import type { Clock } from '../../consumer/ports.ts'
+import { registerCodecs } from './codecs.ts'
+import { kafkajsLog, type Sign } from './log.ts'
+import { tokenProvider } from './oauth.ts'
+import type { KafkaConnection, KafkaSasl, KafkaTls } from './options.ts'
+import { patchKafkajs } from './patch.ts'
+
+/** A consumer never gives up: a broker that comes back finds the same member, and nothing is delivered twice. */
+export const RETRY_FOR_EVER = { retries: 1_000_000, initialRetryTime: 100, maxRetryTime: 1_000 } as const
+/** Everybody else is asked again by us, with a new client. */
+export const RETRY_BRIEFLY = { retries: 2, initialRetryTime: 100, maxRetryTime: 500 } as const
+
+const CONNECTION_TIMEOUT_MS = 3_000
+/** A frozen broker is noticed after this. Below the deadline of a commit, so that a commit is over when its time is. */
+const REQUEST_TIMEOUT_MS = 5_000
+/** Where it reaches the session's whole lifetime, every request authenticates anew and they collide: well below any real one. */
+const REAUTHENTICATION_THRESHOLD_MS = 3_000
+
+export interface Client {
+  readonly kafka: Kafka
+  /** Ends endless attempts to connect: from here on there are no brokers to try. */
+  giveUp(): void
+}
+
+export function kafkaClient(
+  connection: KafkaConnection,
+  retry: RetryOptions,
+  hear: (sign: Sign) => void = () => {},
+): Client {
+  patchKafkajs()
+  registerCodecs()
+  let brokers: readonly string[] = connection.brokers
+  const kafka = new kafkajs.Kafka({
+    // kafkajs asks at every attempt, and an empty list is the one answer that it does not retry.
+    brokers: () => [...brokers],
+    clientId: connection.clientId,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    reauthenticationThreshold: REAUTHENTICATION_THRESHOLD_MS,
+    retry,
+    // All levels come in, since one of the signs is a debug line; the log's own level decides what is written.
+    logLevel: kafkajs.logLevel.DEBUG,
+    logCreator: kafkajsLog(connection, hear),
+    ...(connection.tls === null ? {} : { ssl: tlsOptions(connection.tls) }),
+    ...(connection.sasl === null ? {} : { sasl: saslOptions(connection.sasl, connection.clock) }),
+  })
+  return {
+    kafka,
+    giveUp() {
+      brokers = []
+    },
+  }
+}
+
+function tlsOptions({ ca, cert, key }: KafkaTls): ConnectionOptions {
+  return {
+    ...(ca === null ? {} : { ca: [ca] }),
+    ...(cert === null ? {} : { cert }),
+    ...(key === null ? {} : { key }),
+  }
+}
+
+/** A new object every time: kafkajs writes into it. */
+function saslOptions(sasl: KafkaSasl, clock: Clock): SASLOptions {
+  switch (sasl.mechanism) {
+    case 'oauthbearer':
+      return { mechanism: 'oauthbearer', oauthBearerProvider: tokenProvider(sasl, clock) }
+    case 'plain':
+      return { mechanism: 'plain', username: sasl.username, password: sasl.password }
+    case 'scram-sha-256':
+      return { mechanism: 'scram-sha-256', username: sasl.username, password: sasl.password }
+    case 'scram-sha-512':
+      return { mechanism: 'scram-sha-512', username: sasl.username, password: sasl.password }
+    default:
+      return sasl satisfies never
+  }
+}

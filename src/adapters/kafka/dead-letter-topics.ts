@@ -1,0 +1,96 @@
+/** Where the dead letters of a topic go: the topic exists, or is made, and has so many partitions. */
+import type { Admin } from 'kafkajs'
+import kafkajs from 'kafkajs'
+import { describe, Misconfigured } from '../../consumer/errors.ts'
+import { faultOf, ourErrorOf, protocolErrorOf } from './faults.ts'
+import type { KafkaDeadLettersOptions } from './options.ts'
+
+/** A letter is its record and our headers. */
+const ROOM_FOR_HEADERS_BYTES = 64 * 1024
+/** What a broker takes where a topic says nothing. */
+const MESSAGE_BYTES_MAX_DEFAULT = 1_048_588
+const CREATED_TRIES_MAX = 20
+const CREATED_TRY_MS = 100
+
+/** Resolves to the number of partitions; rejects with `Misconfigured`, `Unavailable` or what kafkajs says. */
+export async function deadLetterTopic(admin: Admin, source: string, options: KafkaDeadLettersOptions): Promise<number> {
+  const topic = options.topicFor(source)
+  const found = await partitionsOf(admin, topic)
+  if (found !== null) return found
+  if (!options.createTopics)
+    throw new Misconfigured(`dead letter topic ${topic} does not exist: create it, or set DEAD_LETTER_CREATE=true`)
+  const partitions = await partitionsOf(admin, source)
+  // Without its source there is nothing to go by; whoever asks again finds it when it is there.
+  if (partitions === null)
+    throw new Misconfigured(`topic ${source} does not exist: its dead letter topic cannot be created yet`)
+  await create(admin, topic, {
+    partitions,
+    messageBytesMax: (await messageBytesMaxOf(admin, source)) + ROOM_FOR_HEADERS_BYTES,
+  })
+  options.log.info({ topic, partitions }, 'created a dead letter topic')
+  return await created(admin, topic)
+}
+
+async function partitionsOf(admin: Admin, topic: string): Promise<number | null> {
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+    return topics.find(({ name }) => name === topic)?.partitions.length ?? null
+  } catch (error) {
+    if (faultOf(error) === 'missing-topic') return null
+    throw ourErrorOf(error, `reading about topic ${topic}`)
+  }
+}
+
+async function messageBytesMaxOf(admin: Admin, topic: string): Promise<number> {
+  const name = 'max.message.bytes'
+  try {
+    const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: [name] }]
+    const described = await admin.describeConfigs({ includeSynonyms: false, resources })
+    const entry = described.resources[0]?.configEntries.find(({ configName }) => configName === name)
+    const bytes = Number(entry?.configValue)
+    return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : MESSAGE_BYTES_MAX_DEFAULT
+  } catch (error) {
+    // We may be allowed to create topics and not to read configurations: Kafka's default then.
+    if (faultOf(error) === 'permission') return MESSAGE_BYTES_MAX_DEFAULT
+    throw ourErrorOf(error, `reading the configuration of topic ${topic}`)
+  }
+}
+
+async function create(
+  admin: Admin,
+  topic: string,
+  size: { partitions: number; messageBytesMax: number },
+): Promise<void> {
+  try {
+    await admin.createTopics({
+      waitForLeaders: false,
+      topics: [
+        {
+          topic,
+          numPartitions: size.partitions,
+          replicationFactor: -1,
+          configEntries: [{ name: 'max.message.bytes', value: String(size.messageBytesMax) }],
+        },
+      ],
+    })
+  } catch (error) {
+    // kafkajs says so now and then although the topic was made; whether it was is seen next. Another replica may be quicker.
+    const code = protocolErrorOf(error)
+    if (code === 'UNKNOWN_TOPIC_OR_PARTITION' || code === 'TOPIC_ALREADY_EXISTS') return
+    if (faultOf(error) === 'permission')
+      throw new Misconfigured(`we are not allowed to create dead letter topic ${topic} (${describe(error)})`, {
+        cause: error,
+      })
+    throw ourErrorOf(error, `creating dead letter topic ${topic}`)
+  }
+}
+
+/** Metadata follow a creation after a moment. */
+async function created(admin: Admin, topic: string): Promise<number> {
+  for (let tries = 1; tries <= CREATED_TRIES_MAX; tries++) {
+    const partitions = await partitionsOf(admin, topic)
+    if (partitions !== null) return partitions
+    await new Promise(resolve => setTimeout(resolve, CREATED_TRY_MS))
+  }
+  throw new Misconfigured(`dead letter topic ${topic} was created and cannot be seen`)
+}

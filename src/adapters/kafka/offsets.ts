@@ -1,0 +1,120 @@
+/** What the broker knows of our topics, asked every few seconds: true lag for idle partitions, and whether anybody answers. */
+import type { Admin } from 'kafkajs'
+import { describe } from '../../consumer/errors.ts'
+import type { Questions } from './admin.ts'
+import { faultOf } from './faults.ts'
+import { safeOffset } from './offset.ts'
+import type { KafkaSourceOptions } from './options.ts'
+import { rest } from './time.ts'
+
+const INTERVAL_MS = 5_000
+
+export interface BrokerOffsets {
+  /** The group's; null when it has none. */
+  readonly committed: number | null
+  /** The group had one, and a reset of the client's has put a placeholder in its place. */
+  readonly isReset: boolean
+  /** The last stable offset: what a reader of committed records can reach. */
+  readonly highWatermark: number
+  readonly logStart: number
+}
+
+export type TopicsKnown = ReadonlyMap<string, ReadonlyMap<number, BrokerOffsets>>
+
+export interface OffsetsListener {
+  /** Just before the question is sent. */
+  asking(): void
+  known(topics: TopicsKnown, missing: readonly string[]): void
+  unanswered(error: unknown): void
+}
+
+export class OffsetsPoll {
+  readonly #options: KafkaSourceOptions
+  readonly #questions: Questions
+  readonly #listener: OffsetsListener
+  #wake = new AbortController()
+  /** A line is logged when the answers stop and when they come again, not in between. */
+  #failing = false
+
+  constructor({
+    options,
+    questions,
+    listener,
+  }: { options: KafkaSourceOptions; questions: Questions; listener: OffsetsListener }) {
+    this.#options = options
+    this.#questions = questions
+    this.#listener = listener
+  }
+
+  /** Asks until the signal goes off; never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#wake = new AbortController()
+      await this.#ask()
+      await rest(this.#options.clock, INTERVAL_MS, AbortSignal.any([signal, this.#wake.signal]))
+    }
+  }
+
+  /** Asks at once, or again when a question is on its way. */
+  soon(): void {
+    this.#wake.abort()
+  }
+
+  async #ask(): Promise<void> {
+    const { groupId, topics, log } = this.#options
+    this.#listener.asking()
+    try {
+      const { known, missing } = await this.#questions.ask(admin => readOffsets(admin, groupId, topics))
+      if (this.#failing) log.info({}, 'the brokers answer again')
+      this.#failing = false
+      this.#listener.known(known, missing)
+    } catch (error) {
+      if (!this.#failing) log.warn({ error: describe(error) }, 'the offsets of our topics cannot be read; trying again')
+      this.#failing = true
+      this.#listener.unanswered(error)
+    }
+  }
+}
+
+/** One topic at a time: kafkajs' errors do not name the topic. */
+export async function missingTopics(admin: Admin, topics: readonly string[]): Promise<string[]> {
+  const missing: string[] = []
+  for (const topic of topics) {
+    try {
+      await admin.fetchTopicMetadata({ topics: [topic] })
+    } catch (error) {
+      if (faultOf(error) !== 'missing-topic') throw error
+      missing.push(topic)
+    }
+  }
+  return missing
+}
+
+async function readOffsets(
+  admin: Admin,
+  groupId: string,
+  topics: readonly string[],
+): Promise<{ known: TopicsKnown; missing: string[] }> {
+  const missing = await missingTopics(admin, topics)
+  const present = topics.filter(topic => !missing.includes(topic))
+  const known = new Map<string, Map<number, BrokerOffsets>>()
+  if (present.length === 0) return { known, missing }
+  const committed = await admin.fetchOffsets({ groupId, topics: present })
+  for (const { topic, partitions } of committed) {
+    const ends = new Map((await admin.fetchTopicOffsets(topic)).map(end => [end.partition, end]))
+    const rows = new Map<number, BrokerOffsets>()
+    for (const { partition, offset } of partitions) {
+      const end = ends.get(partition)
+      if (end === undefined) continue
+      const stored = safeOffset(offset)
+      rows.set(partition, {
+        committed: stored < 0 ? null : stored,
+        isReset: stored < -1,
+        highWatermark: safeOffset(end.high),
+        logStart: safeOffset(end.low),
+      })
+    }
+    known.set(topic, rows)
+  }
+  return { known, missing }
+}

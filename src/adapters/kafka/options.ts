@@ -1,0 +1,57 @@
+/** What the Kafka adapters are told. Plain data; `config.ts` has checked it. */
+import type { Clock, Log } from '../../consumer/ports.ts'
+
+/** PEM texts. `ca` null: the system's authorities; `cert` and `key`: our own certificate, where the brokers ask for one. */
+export interface KafkaTls {
+  readonly ca: string | null
+  readonly cert: string | null
+  readonly key: string | null
+}
+
+export type KafkaSasl =
+  | {
+      readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+      readonly username: string
+      readonly password: string
+    }
+  /** Client credentials are exchanged for a token, which is kept until shortly before it expires. */
+  | {
+      readonly mechanism: 'oauthbearer'
+      readonly tokenUrl: string
+      readonly clientId: string
+      readonly clientSecret: string
+      readonly scope: string | null
+    }
+
+export interface KafkaConnection {
+  /** `host:port`; any one of them leads to the others. */
+  readonly brokers: readonly string[]
+  readonly clientId: string
+  /** Null: in clear. */
+  readonly tls: KafkaTls | null
+  readonly sasl: KafkaSasl | null
+  readonly log: Log
+  readonly clock: Clock
+}
+
+export interface KafkaSourceOptions extends KafkaConnection {
+  readonly groupId: string
+  readonly topics: readonly string[]
+  readonly sessionTimeoutMs: number
+  readonly rebalanceTimeoutMs: number
+  /** How long a join may wait for the hand-over; never more than half the rebalance timeout. */
+  readonly drainTimeoutMs: number
+  /** `latest` counts for topics of which the group has no committed offset at all; it is written as a commit before anything is read. */
+  readonly startFrom: 'earliest' | 'latest'
+}
+
+export interface KafkaDeadLettersOptions extends KafkaConnection {
+  /** The source topics. */
+  readonly topics: readonly string[]
+  /** Where the dead letters of a source topic go. */
+  topicFor(topic: string): string
+  /** Whether missing dead letter topics are created. */
+  readonly createTopics: boolean
+  /** The consumer group, for the header and the letter's id. */
+  readonly group: string
+}

@@ -1,0 +1,69 @@
+/** A topic's log in memory: offsets that are given out once, with gaps where a reader finds nothing. */
+import type { Headers, RawRecord } from '../../consumer/ports.ts'
+
+export interface NewRecord {
+  readonly key?: Uint8Array | null
+  readonly value?: Uint8Array | null
+  readonly headers?: Headers
+  /** Default: the clock's. */
+  readonly timestampMs?: number
+}
+
+export interface LogRange {
+  readonly positionAfter: number
+  readonly records: readonly RawRecord[]
+  readonly bytes: number
+}
+
+export class PartitionLog {
+  /** Null: an offset without a record for a reader, as control records and aborted transactions leave them. */
+  #entries: (RawRecord | null)[] = []
+  #start = 0
+
+  get start(): number {
+    return this.#start
+  }
+
+  get end(): number {
+    return this.#start + this.#entries.length
+  }
+
+  /** Answers the record's offset. */
+  append({ key = null, value = null, headers = [], timestampMs = 0 }: NewRecord): number {
+    const offset = this.end
+    this.#entries.push(Object.freeze({ offset, timestampMs, key, value, headers }))
+    return offset
+  }
+
+  /** `count` offsets that no reader will see. */
+  skip(count: number): void {
+    for (let each = 0; each < count; each++) this.#entries.push(null)
+  }
+
+  /** As retention does: the log begins at `offset` from now on. */
+  removeBefore(offset: number): void {
+    const start = Math.min(Math.max(offset, this.#start), this.end)
+    this.#entries = this.#entries.slice(start - this.#start)
+    this.#start = start
+  }
+
+  get records(): readonly RawRecord[] {
+    return this.#entries.filter(entry => entry !== null)
+  }
+
+  /** At most `offsetsMax` offsets from `position` on, which the log must have. */
+  read(position: number, offsetsMax: number): LogRange {
+    const entries = this.#entries.slice(position - this.#start, position - this.#start + offsetsMax)
+    const records = entries.filter(entry => entry !== null)
+    return {
+      positionAfter: position + entries.length,
+      records,
+      bytes: records.reduce((sum, record) => sum + bytesOf(record), 0),
+    }
+  }
+}
+
+function bytesOf({ key, value, headers }: RawRecord): number {
+  const headerBytes = headers.reduce((sum, [name, content]) => sum + name.length + (content?.length ?? 0), 0)
+  return (key?.length ?? 0) + (value?.length ?? 0) + headerBytes
+}

@@ -1,0 +1,31 @@
+import { definition, type Environment } from '../config.ts'
+import { Misconfigured, Unavailable } from '../consumer/errors.ts'
+
+/** A service that has not answered by then would not be found alive by anybody else either. */
+const TIMEOUT_MS = 3_000
+
+/** `--url`, or where the environment says that the service listens. */
+export function urlFrom(given: string | undefined, env: Environment): string {
+  if (given !== undefined) return given.replace(/\/+$/, '')
+  const { httpHost, httpPort } = definition.httpAddress(env)
+  if (httpPort === 0) {
+    throw new Misconfigured('HTTP_PORT is 0, so the service has picked a port by itself: say where it is with --url')
+  }
+  // Where it listens everywhere, this machine is one of the places.
+  const host = httpHost === '0.0.0.0' ? '127.0.0.1' : httpHost === '::' ? '::1' : httpHost
+  return `http://${host.includes(':') ? `[${host}]` : host}:${httpPort}`
+}
+
+/** Rejects with `Unavailable` where nobody answers. */
+export async function ask(url: string): Promise<Response> {
+  try {
+    return await fetch(url, {
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: { connection: 'close' },
+      redirect: 'error',
+    })
+  } catch (error) {
+    // fetch itself says no more than that it failed.
+    throw new Unavailable(url, error instanceof Error ? (error.cause ?? error) : error)
+  }
+}

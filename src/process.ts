@@ -1,0 +1,55 @@
+/** Signals and exit codes: what the service does to the process that it owns. */
+import { describe, InvalidConfiguration } from './consumer/errors.ts'
+import type { Log } from './consumer/ports.ts'
+
+export const EXIT = { clean: 0, unrecoverable: 1, unfinished: 2, configuration: 78, secondSignal: 130 } as const
+
+export interface Owned {
+  readonly log: Log
+  /** From the signal to the end. */
+  readonly drainTimeoutMs: number
+  /** Resolves, with the reason, when only a restart can help. */
+  readonly failed: Promise<string>
+  stop(reason: string): Promise<{ readonly unfinished: number; readonly committed: boolean }>
+}
+
+/** From now on a signal drains the service and ends the process; a second one ends it at once. */
+export function superviseProcess(service: Owned): void {
+  const { log, failed, drainTimeoutMs } = service
+  let stopping = false
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stopping) {
+      log.warn({ signal }, 'a second signal: ending at once, what is in flight is not committed')
+      process.exit(EXIT.secondSignal)
+    }
+    stopping = true
+    log.info(
+      { signal, drainTimeoutMs },
+      'stopping: nothing new is started, what is in flight is finished and committed',
+    )
+    // Even a stop that hangs ends.
+    setTimeout(() => process.exit(EXIT.unfinished), drainTimeoutMs).unref()
+    void service.stop(signal).then(
+      ({ unfinished, committed }) => process.exit(unfinished === 0 && committed ? EXIT.clean : EXIT.unfinished),
+      (error: unknown) => die(log, error, 'the stop failed'),
+    )
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+  process.on('uncaughtException', error => die(log, error, 'an exception that nobody caught'))
+  process.on('unhandledRejection', error => die(log, error, 'a rejection that nobody handled'))
+  void failed.then(why => die(log, why, 'the consumer cannot go on'))
+}
+
+/** Says every problem of the configuration and ends the process; any other error ends it as unrecoverable. */
+export function refuseToStart(error: unknown, log: Log): never {
+  if (!(error instanceof InvalidConfiguration)) return die(log, error, 'the service did not start')
+  log.error({ problems: error.problems }, 'the configuration is wrong; nothing was started')
+  process.exit(EXIT.configuration)
+}
+
+/** Nothing is committed past what went wrong: whoever comes next begins there. */
+function die(log: Log, error: unknown, what: string): never {
+  log.error({ error: describe(error), cause: error }, `${what}; ending without a commit`)
+  process.exit(EXIT.unrecoverable)
+}

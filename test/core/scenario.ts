@@ -1,0 +1,173 @@
+import { Engine, type EngineOptions } from '../../src/core/engine.ts'
+import type { Command, CommitFailure, Fact, Now, OffsetToCommit, Sentence, Task } from '../../src/core/facts.ts'
+import type { Assignment, Taken } from '../../src/core/record.ts'
+import type { PartitionStatus } from '../../src/core/status.ts'
+import type { Failure } from '../../src/core/verdict.ts'
+import { assignmentOf, recordOf, WALL_START_MS } from './make.ts'
+import { spell } from './spell.ts'
+
+const RETRY = { initialMs: 100, maxMs: 1_000, attemptsMax: 3 }
+
+const OPTIONS: EngineOptions = {
+  handlers: ['h', 'g'].map(name => ({ name, retry: RETRY, concurrencyMax: null })),
+  inFlightMax: 10,
+  budget: { recordsMax: 1_000, bytesMax: 1_000_000 },
+  windowMax: 1_000,
+  commitIntervalMs: 1_000,
+  sessionTimeoutMs: 1_000_000,
+  random: () => 0.5,
+}
+
+/**
+ * An engine whose outside is played by the test, in words: `0@5` is offset 5 of partition 0 of one topic. Every method
+ * answers the commands that followed, spelled; `wakeAt` is obeyed by `pass` and not shown.
+ */
+export class Scenario {
+  readonly engine: Engine<Taken>
+  nowMs = 0
+  readonly #assignments = new Map<number, Assignment>()
+  readonly #positions = new Map<number, number>()
+  #epochs = 0
+  #running: Task[] = []
+  #letters: (readonly Sentence[])[] = []
+  #committing: readonly OffsetToCommit[] = []
+  #wakeAtMs = Number.POSITIVE_INFINITY
+
+  constructor(options: Partial<EngineOptions> = {}) {
+    this.engine = new Engine<Taken>({ ...OPTIONS, ...options }, this.now)
+  }
+
+  get now(): Now {
+    return { nowMs: this.nowMs, wallMs: WALL_START_MS + this.nowMs }
+  }
+
+  /** In a handler now. */
+  get running(): string[] {
+    return this.#running.map(nameOf)
+  }
+
+  tell(...facts: Fact[]): string[] {
+    const commands = this.engine.decide(facts, this.now)
+    for (const command of commands) this.#perform(command)
+    return commands.filter(({ type }) => type !== 'wakeAt').map(command => spell(command, placeName))
+  }
+
+  #perform(command: Command): void {
+    if (command.type === 'start') this.#running.push(...command.tasks)
+    else if (command.type === 'deadLetter') this.#letters.push(command.sentences)
+    else if (command.type === 'commit') this.#committing = command.offsets
+    else if (command.type === 'wakeAt') this.#wakeAtMs = command.atMs
+  }
+
+  /** Lets time pass, and ticks whenever the engine has asked for it. */
+  pass(ms: number): string[] {
+    const untilMs = this.nowMs + ms
+    const commands: string[] = []
+    while (this.#wakeAtMs <= untilMs) {
+      this.nowMs = this.#wakeAtMs
+      this.#wakeAtMs = Number.POSITIVE_INFINITY
+      commands.push(...this.tell({ type: 'ticked' }))
+    }
+    this.nowMs = untilMs
+    return commands
+  }
+
+  // ── The group ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Partitions that are held already keep their epoch. */
+  join(...partitions: number[]): string[] {
+    for (const partition of this.#assignments.keys()) {
+      if (!partitions.includes(partition)) this.#assignments.delete(partition)
+    }
+    for (const partition of partitions) {
+      if (!this.#assignments.has(partition)) this.#assignments.set(partition, assignmentOf(partition, ++this.#epochs))
+    }
+    return this.tell({ type: 'joined', assignments: [...this.#assignments.values()] })
+  }
+
+  lose(): string[] {
+    this.#assignments.clear()
+    return this.tell({ type: 'lost' })
+  }
+
+  // ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** As many as there are differences; `skip` leaves a gap before the first. */
+  fetch(partition: number, ...records: Partial<Taken>[]): string[] {
+    return this.tell(this.fetched(partition, records))
+  }
+
+  fetched(
+    partition: number,
+    differs: Partial<Taken>[],
+    { from = this.#positions.get(partition) ?? 0, behind = 0 } = {},
+  ): Fact {
+    const records = differs.map((each, index) => recordOf(from + index, each))
+    const positionAfter = from + differs.length
+    this.#positions.set(partition, positionAfter)
+    const highWatermark = positionAfter + behind
+    const assignment = this.assignment(partition)
+    return { type: 'fetched', assignment, records, positionBefore: from, positionAfter, highWatermark }
+  }
+
+  /** The partition is read again from here, as a new assignment does. */
+  rewind(partition: number, offset: number): void {
+    this.#positions.set(partition, offset)
+  }
+
+  assignment(partition: number): Assignment {
+    return this.#assignments.get(partition) ?? missing(`partition ${partition} is not assigned`)
+  }
+
+  // ── How things end ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  ack(...names: string[]): string[] {
+    return this.tell(...names.map(name => ({ type: 'settled', task: this.task(name), outcome: 'acked' }) as const))
+  }
+
+  fail(name: string, failure: Failure, error = 'Error: no'): string[] {
+    return this.tell({ type: 'failed', task: this.task(name), failure, error })
+  }
+
+  /** Takes it out of what runs: a task answers once. */
+  task(name: string): Task {
+    const at = this.#running.findIndex(task => nameOf(task) === name)
+    const [task] = at < 0 ? [] : this.#running.splice(at, 1)
+    return task ?? missing(`${name} is not running, only ${this.running.join(' ')}`)
+  }
+
+  lettersTaken(): string[] {
+    const sentences = this.#letters.shift() ?? missing('no letters are being written')
+    return this.tell({ type: 'deadLettered', sentences })
+  }
+
+  lettersRefused(error = 'not enough replicas'): string[] {
+    const sentences = this.#letters.shift() ?? missing('no letters are being written')
+    return this.tell({ type: 'deadLetterFailed', sentences, error })
+  }
+
+  commitTaken(): string[] {
+    return this.tell({ type: 'committed', offsets: this.#committing })
+  }
+
+  commitFailed(cause: CommitFailure): string[] {
+    return this.tell({ type: 'commitFailed', cause, error: 'no' })
+  }
+
+  status(partition: number): PartitionStatus {
+    const found = this.engine.status(this.now).partitions.find(status => status.partition === partition)
+    return found ?? missing(`partition ${partition} is not held`)
+  }
+}
+
+function placeName({ partition }: Assignment): string {
+  return String(partition)
+}
+
+function nameOf({ assignment, record }: Task): string {
+  return `${assignment.partition}@${record.offset}`
+}
+
+function missing(what: string): never {
+  throw new RangeError(what)
+}
