@@ -23,7 +23,8 @@ export function inspectionOf(inspected: Inspected): Inspection {
 export function dependenciesOf({ consumer, startup }: Pick<Inspected, 'consumer' | 'startup'>): DependencyStatus[] {
   const errors = new Map(startup.states.map(({ name, error }) => [name, error]))
   if (consumer.registryError !== null) errors.set('registry', consumer.registryError)
-  if (consumer.waiting !== null) errors.set('kafka', consumer.waiting)
+  // What the start waits for comes before what only follows from it.
+  if (consumer.waiting !== null && (errors.get('kafka') ?? null) === null) errors.set('kafka', consumer.waiting)
   for (const { dependency, error } of consumer.status().breakers) errors.set(dependency, error)
   return [...errors].map(([name, error]) => ({ name, up: error === null, error }))
 }

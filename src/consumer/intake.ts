@@ -6,7 +6,7 @@
 import type { Fact } from '../core/facts.ts'
 import type { Assignment, DeadLetterReason, Disposition, Taken } from '../core/record.ts'
 import { backoffMs } from '../core/verdict.ts'
-import { describe } from './errors.ts'
+import { describe, Misconfigured } from './errors.ts'
 import type { ConsumedRecord, Handler } from './handler.ts'
 import { idempotencyKey, laneOf, orderingKey } from './keys.ts'
 import type { Clock, Decoder, Headers, Log, PartitionAnswer, Random, RawRecord, Telemetry } from './ports.ts'
@@ -45,9 +45,10 @@ const RECORD_OVERHEAD_BYTES = 200
 
 interface Waiting {
   readonly assignment: Assignment
-  /** Answers not decoded to their end; the first one is decoded up to `index`. */
+  /** Answers not decoded to their end; the first one is decoded up to `index`, and fed up to `fedTo` once anything of it was. */
   readonly answers: PartitionAnswer[]
   index: number
+  fedTo: number | null
   /** The schema that the next record waits for. */
   schemaId: number | null
 }
@@ -73,7 +74,7 @@ export class Intake {
     const { assignment } = answer
     const waiting = this.#waiting.get(assignment.epoch)
     if (waiting !== undefined) waiting.answers.push(answer)
-    else this.#decode({ assignment, answers: [answer], index: 0, schemaId: null })
+    else this.#decode({ assignment, answers: [answer], index: 0, fedTo: null, schemaId: null })
   }
 
   /** Forgets what waits for assignments that are gone. */
@@ -86,9 +87,8 @@ export class Intake {
     const facts: Fact<IntakeRecord>[] = []
     let unknown: number | null = null
     for (let answer = waiting.answers[0]; answer !== undefined && unknown === null; answer = waiting.answers[0]) {
-      const begin = waiting.index
       const records: IntakeRecord[] = []
-      for (const raw of answer.records.slice(begin)) {
+      for (const raw of answer.records.slice(waiting.index)) {
         const decoded = this.#decodeOne(answer.assignment, raw)
         if (typeof decoded === 'number') {
           unknown = decoded
@@ -97,10 +97,15 @@ export class Intake {
         records.push(decoded)
       }
       waiting.index += records.length
-      facts.push(fetchedFact(answer, { begin, end: waiting.index, records }))
+      const positionBefore = waiting.fedTo ?? answer.positionBefore
+      const positionAfter = answer.records[waiting.index]?.offset ?? answer.positionAfter
+      const { assignment, highWatermark } = answer
+      facts.push({ type: 'fetched', assignment, records, positionBefore, positionAfter, highWatermark })
+      waiting.fedTo = positionAfter
       if (unknown === null) {
         waiting.answers.shift()
         waiting.index = 0
+        waiting.fedTo = null
       }
     }
     this.#hold(waiting, unknown, facts)
@@ -129,22 +134,24 @@ export class Intake {
         await this.#ports.decoder.load(schemaId)
         break
       } catch (error) {
-        await this.#rest(schemaId, { tries, error: describe(error) })
+        await this.#rest(schemaId, { tries, error })
       }
     }
     this.#loading.delete(schemaId)
     for (const waiting of this.#waitingFor(schemaId)) this.#decode(waiting)
   }
 
-  #rest(schemaId: number, { tries, error }: { tries: number; error: string }): Promise<void> {
+  #rest(schemaId: number, { tries, error }: { tries: number; error: unknown }): Promise<void> {
     const { clock, random, log, feed } = this.#ports
-    this.#loading.set(schemaId, error)
+    const text = describe(error)
+    this.#loading.set(schemaId, text)
     const held = this.#waitingFor(schemaId)
-    const why = `waiting for schema ${schemaId}: ${error}`
+    const why = `waiting for schema ${schemaId}: ${text}`
     feed(held.map(({ assignment }) => ({ type: 'intakeHeld', assignment, why })))
     const afterMs = Math.round(backoffMs(LOAD_RETRY, tries, 0.5 + random() / 2))
-    const fields = { schemaId, partitions: held.length, retryAfterMs: afterMs, error }
-    log.warn(fields, 'the registry did not give a schema; the partitions that need it are held')
+    const fields = { schemaId, partitions: held.length, retryAfterMs: afterMs, error: text }
+    const level = error instanceof Misconfigured ? 'error' : 'warn'
+    log[level](fields, 'the registry did not give a schema; the partitions that need it are held')
     return new Promise(resolve => clock.at(clock.nowMs() + afterMs, resolve))
   }
 
@@ -182,21 +189,6 @@ export class Intake {
       default:
         return decoded satisfies never
     }
-  }
-}
-
-function fetchedFact(
-  answer: PartitionAnswer,
-  { begin, end, records }: { begin: number; end: number; records: IntakeRecord[] },
-): Fact<IntakeRecord> {
-  const { assignment, highWatermark } = answer
-  return {
-    type: 'fetched',
-    assignment,
-    records,
-    positionBefore: begin === 0 ? answer.positionBefore : (answer.records[begin]?.offset ?? answer.positionAfter),
-    positionAfter: answer.records[end]?.offset ?? answer.positionAfter,
-    highWatermark,
   }
 }
 

@@ -12,10 +12,10 @@ import { Gate, type HandlerPolicy } from './gate.ts'
 import { Holdings } from './holdings.ts'
 import { advance, type LifecycleState } from './lifecycle.ts'
 import type { Partition } from './partition.ts'
-import { type PauseReason, pauseWanted } from './pause.ts'
+import { pauseWanted } from './pause.ts'
 import type { Assignment, Taken } from './record.ts'
 import { statusOf } from './stalls.ts'
-import type { EngineStatus } from './status.ts'
+import type { EngineStatus, PauseReason } from './status.ts'
 
 export interface EngineOptions {
   readonly handlers: readonly HandlerPolicy[]

@@ -6,8 +6,8 @@ import type { Fetched, Sentence } from './facts.ts'
 import { Fifo } from './fifo.ts'
 import type { Lanes } from './lanes.ts'
 import { Ledger } from './ledger.ts'
-import type { PauseReason } from './pause.ts'
 import type { Assignment, Taken } from './record.ts'
+import type { PauseReason } from './status.ts'
 import { CONDEMNED, Work } from './work.ts'
 
 /** How many dead letters one write carries: enough to make a write cheap, few enough to bound what a failed one repeats. A guess, never tuned. */

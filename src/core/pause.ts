@@ -2,8 +2,7 @@
 import type { Budget } from './budget.ts'
 import type { Partition } from './partition.ts'
 import type { Taken } from './record.ts'
-
-export type PauseReason = 'budget' | 'window' | 'intake' | 'stopping'
+import type { PauseReason } from './status.ts'
 
 /** How much of the window may be used when a partition that was paused for it goes on. */
 const WINDOW_RESUME = 0.5

@@ -1,6 +1,9 @@
 /** What the engine can say of itself at any moment. Plain data: `/status`, the metrics and `lag` are read from it. */
 import type { LifecycleState } from './lifecycle.ts'
 
+/** Why a partition's fetching is paused: what is in hand, its window, a schema it waits for, or a stop. */
+export type PauseReason = 'budget' | 'window' | 'intake' | 'stopping'
+
 export interface PartitionStatus {
   readonly topic: string
   readonly partition: number
@@ -20,7 +23,7 @@ export interface PartitionStatus {
   readonly inFlight: number
   readonly oldestUnsettled: number | null
   /** Why its fetching is paused, else null. */
-  readonly paused: 'budget' | 'window' | 'intake' | 'stopping' | null
+  readonly paused: PauseReason | null
   /** Why it does not move, in one line; null when it moves or has nothing to do. */
   readonly blockedBy: string | null
 }

@@ -2,24 +2,22 @@ import { memoryClock } from '../../src/adapters/memory/clock.ts'
 import { type MemorySource, memoryBroker } from '../../src/adapters/memory/source.ts'
 import { recordSourceContract, type SourceHarness } from '../contracts/record-source.ts'
 
-/** Far more turns than any chain of promises here is long. */
-const TURNS = 30
-const MS_MAX = 60_000
+const PATIENCE_MS = 60_000
+
+/** So much of the memory clock passes with every turn of the event loop. */
+const TURN_MS = 10
 
 function memoryHarness(): SourceHarness {
   const clock = memoryClock()
   const broker = memoryBroker({ clock })
   const sources: { group: string; source: MemorySource }[] = []
   let names = 0
-  const settle = async (): Promise<void> => {
-    for (let turn = 0; turn < TURNS; turn++) await Promise.resolve()
+  const pump = (): void => {
+    clock.advance(TURN_MS)
+    setImmediate(pump).unref()
   }
-  const pass = async (ms: number): Promise<void> => {
-    for (let passed = 0; passed < ms; passed++) {
-      clock.advance(1)
-      await settle()
-    }
-  }
+  pump()
+  const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
   return {
     freshName: () => {
       names++
@@ -34,34 +32,22 @@ function memoryHarness(): SourceHarness {
     source(options) {
       const source = broker.source(options)
       sources.push({ group: options.group, source })
-      // Promises of a clock that stands still would never settle: whoever waits for a commit lets time pass.
-      return new Proxy(source, {
-        get(target, name) {
-          if (name !== 'commit') {
-            const value: unknown = Reflect.get(target, name, target)
-            return typeof value === 'function' ? value.bind(target) : value
-          }
-          return async (offsets: Parameters<MemorySource['commit']>[0]) => {
-            const committing = target.commit(offsets)
-            await settle()
-            clock.advance(2)
-            await settle()
-            return committing
-          }
-        },
-      })
+      return source
     },
     expelAll: async group => {
       for (const { source, group: of } of sources) if (of === group) source.expel()
     },
     until: async (what, holds) => {
-      for (let passed = 0; passed < MS_MAX; passed++) {
-        if (await holds()) return
-        await pass(1)
+      const giveUpAtMs = clock.nowMs() + PATIENCE_MS
+      while (!(await holds())) {
+        if (clock.nowMs() > giveUpAtMs) throw new Error(`it never came: ${what}`)
+        await turn()
       }
-      throw new Error(`it never came: ${what}`)
     },
-    pass,
+    pass: async ms => {
+      const untilMs = clock.nowMs() + ms
+      while (clock.nowMs() < untilMs) await turn()
+    },
   }
 }
 

@@ -120,7 +120,7 @@ export function decoderContract(name: string, makeBench: () => Promise<DecoderBe
       const framing = [
         ['an empty value', []],
         ['one byte', [0]],
-        ['four bytes', [0, 0, 0, 0]],
+        ['four bytes', [0, 0, 0, 1]],
         ['another first byte', [1, 0, 0, 0, 1, 2]],
         ['JSON', [...Buffer.from('{"id":"o-1"}')]],
         ['schema id 0', [0, 0, 0, 0, 0, 0, 0, 0, 1, 2]],

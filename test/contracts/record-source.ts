@@ -55,12 +55,7 @@ export function recordSourceContract(name: string, harness: () => SourceHarness)
 
     afterEach(async () => {
       const ended = running.splice(0)
-      const stops = Promise.all(ended.map(({ source }) => source.stop()))
-      let isStopped = false
-      void stops.then(() => {
-        isStopped = true
-      })
-      await until('all sources stop', () => isStopped)
+      await Promise.all(ended.map(({ source }) => source.stop()))
       expect(ended.flatMap(({ listening }) => listening.violations)).toEqual([])
     })
 
@@ -237,7 +232,7 @@ function commits({ harness, begin, topicOf, until }: Context): void {
     if (assignment === undefined) throw new Error('no assignment')
     expect(await first.source.commit([{ assignment, nextOffset: 6, metadata: 'done 8' }])).toEqual({ ok: true })
     expect(await harness().committed(first.group, topic, 0)).toEqual({ nextOffset: 6, metadata: 'done 8' })
-    await stopped(first.source, until)
+    await first.source.stop()
     const second = await begin({ topics: [topic], group: first.group })
     await until('the four behind it', () => second.listening.records.length === 4)
     expect(second.listening.values).toEqual(['v6', 'v7', 'v8', 'v9'])
@@ -298,7 +293,7 @@ function sharesAGroup({ harness, begin, topicOf, until, pass }: Context): void {
     await until('sixty more', () => first.listening.records.length + second.listening.records.length === 180)
     expect(second.listening.values.every(value => value.includes('later'))).toBe(true)
     await first.source.commit(first.listening.everything())
-    await stopped(first.source, until)
+    await first.source.stop()
     await until('all twelve', () => second.listening.assignments.length === 12)
     for (let partition = 0; partition < 12; partition++)
       await harness().append(topic, partition, numbered(1, `${partition}-last-`))
@@ -346,7 +341,7 @@ function noticesTheLog({ harness, begin, topicOf, until }: Context): void {
     const [assignment] = first.listening.assignments
     if (assignment === undefined) throw new Error('no assignment')
     await first.source.commit([{ assignment, nextOffset: 5, metadata: '' }])
-    await stopped(first.source, until)
+    await first.source.stop()
     await harness().removeBefore(topic, 0, 12)
     const second = await begin({ topics: [topic], group: first.group })
     await until('the eight that are left', () => second.listening.records.length === 8)
@@ -401,7 +396,7 @@ function begins({ harness, begin, topicOf, until, pass }: Context): void {
     await until('two records', () => listening.records.length === 2)
     await starting
     expect(listening.waits.at(-1)).toBeNull()
-    await stopped(source, until)
+    await source.stop()
   })
 
   test('from the latest: only what comes after the start, and that beginning is a commit', async () => {
@@ -424,7 +419,7 @@ function begins({ harness, begin, topicOf, until, pass }: Context): void {
     const [assignment] = first.listening.assignments
     if (assignment === undefined) throw new Error('no assignment')
     await first.source.commit([{ assignment, nextOffset: 2, metadata: '' }])
-    await stopped(first.source, until)
+    await first.source.stop()
     const second = await begin({ topics: [topic], group: first.group, startFrom: 'latest' })
     await until('three records', () => second.listening.records.length === 3)
   })
@@ -448,7 +443,7 @@ function ends({ harness, begin, topicOf, until, pass }: Context): void {
 
   test('stop is safe before start, which then rejects', async () => {
     const source = harness().source({ group: harness().freshName(), topics: [harness().freshName()] })
-    await stopped(source, until)
+    await source.stop()
     await expect(source.start(new Listening())).rejects.toThrow('stopped')
     expect(source.alive).toBe(true)
   })
@@ -460,17 +455,9 @@ function ends({ harness, begin, topicOf, until, pass }: Context): void {
     // Looked at below; until then nobody else may take it for unhandled.
     starting.catch(() => undefined)
     await until('it waits', () => listening.waits.length > 0)
-    await stopped(source, until)
+    await source.stop()
     await expect(starting).rejects.toThrow('stopped')
   })
-}
-
-async function stopped(source: RecordSource, until: Context['until']): Promise<void> {
-  let isStopped = false
-  void source.stop().then(() => {
-    isStopped = true
-  })
-  await until('the source stops', () => isStopped)
 }
 
 function hex(value: Uint8Array | null | undefined): string | null | undefined {

@@ -116,15 +116,13 @@ export class RegistryClient {
 /** The Confluent API's code for an id that does not exist. */
 const SCHEMA_NOT_FOUND = 40403
 
-/** Credentials may stand in the URL; fetch refuses them there, and an address without them can be shown. */
+/** Credentials may stand in the URL, where fetch refuses them: an origin is without them. */
 function addressOf(options: RegistryOptions): { base: string; username: string | null; password: string | null } {
   if (!URL.canParse(options.url)) throw new Misconfigured('SCHEMA_REGISTRY_URL is not a URL')
   const url = new URL(options.url)
   if (!/^https?:$/.test(url.protocol)) throw new Misconfigured('SCHEMA_REGISTRY_URL is neither http nor https')
   const username = options.username ?? (url.username === '' ? null : decodeURIComponent(url.username))
   const password = options.password ?? (url.password === '' ? null : decodeURIComponent(url.password))
-  url.username = ''
-  url.password = ''
   return { base: `${url.origin}${url.pathname.replace(/\/+$/, '')}`, username, password }
 }
 

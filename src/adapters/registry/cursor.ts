@@ -142,7 +142,8 @@ export class Cursor {
   blocks(bytesMin: number, item: (cursor: Cursor) => void): void {
     this.enter()
     for (let count = this.safeLong(); count !== 0; count = this.safeLong()) {
-      const end = count < 0 ? this.#blockEnd() : -1
+      // A negative count is followed by the block's size in bytes.
+      const end = count < 0 ? this.length() + this.#at : -1
       const items = Math.abs(count)
       // A count that the bytes cannot hold is found before anything is made of it.
       if (items * bytesMin > this.left) throw new UndecodableRecord('undecodable', TRUNCATED)
@@ -151,12 +152,6 @@ export class Cursor {
       if (end >= 0 && this.#at !== end) throw new UndecodableRecord('undecodable', 'a block is not as long as it says')
     }
     this.leave()
-  }
-
-  #blockEnd(): number {
-    const size = this.length()
-    if (size > this.left) throw new UndecodableRecord('undecodable', TRUNCATED)
-    return this.#at + size
   }
 
   #byte(): number {

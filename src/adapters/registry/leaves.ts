@@ -18,7 +18,7 @@ export function readLeaf(writer: Shape, reader: Leaf): Read | null {
       return reader.logical?.name === 'date' ? readDate : readInt
     case 'long':
       if (reader.logical?.name === 'timestamp-millis') return readTimestamp
-      return writer.kind === 'int' ? cursor => BigInt(cursor.int()) : cursor => cursor.long()
+      return cursor => cursor.long()
     case 'float':
     case 'double':
       return readFloating(writer, kind)

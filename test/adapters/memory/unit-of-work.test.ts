@@ -69,6 +69,16 @@ test('a claim may be made to take its time, during which the unit is claiming', 
   expect(await done).toBeNull()
 })
 
+test('idle time begins again with every statement', async () => {
+  const clock = memoryClock()
+  const unit = memoryUnitOfWork({ clock }).begin(RECORD, 1_000)
+  await unit.tx.query('effect', [1])
+  clock.advance(900)
+  await unit.tx.query('effect', [2])
+  clock.advance(900)
+  expect(await unit.finish()).toBeNull()
+})
+
 test('a unit that ended leaves no timer behind', async () => {
   const clock = memoryClock()
   const work = memoryUnitOfWork({ clock })

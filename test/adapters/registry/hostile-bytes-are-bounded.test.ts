@@ -51,6 +51,15 @@ const TOO_LARGE: readonly (readonly [string, unknown, readonly number[]])[] = [
     array({ type: 'record', name: 'N', fields: [{ name: 'n', type: 'null' }] }),
     [...long(FIFTY_MILLION), 0],
   ],
+  [
+    'records of forty nulls each, half a million of them',
+    array({
+      type: 'record',
+      name: 'Nulls',
+      fields: Array.from({ length: 40 }, (_, i) => ({ name: `n${i}`, type: 'null' })),
+    }),
+    [...long(500_000n), 0],
+  ],
   ['fifty million fixed of no bytes', array({ type: 'fixed', name: 'None', size: 0 }), [...long(FIFTY_MILLION), 0]],
   [
     'arrays of a million nulls in an array',
@@ -108,7 +117,14 @@ describe('bytes that are no value of their schema are undecodable', () => {
   })
   test('a decimal of no bytes', async () => {
     const decimal = { type: 'bytes', logicalType: 'decimal', precision: 4 }
-    expect(await decoded(decimal, [0])).toMatchObject({ kind: 'poison', reason: 'undecodable' })
+    expect(await decoded(decimal, [0])).toMatchObject({ reason: 'undecodable', error: 'f: a decimal of no bytes' })
+  })
+  test('a negative length, which would step back and read the same bytes as something else', async () => {
+    const schema = thing({ name: 'f', type: 'bytes' }, { name: 'g', type: 'long' })
+    bench = await decoderOnRegistry([reader(schema)])
+    expect(bench.decode(await bench.learn({ schema }), Uint8Array.from(long(-1n)))).toMatchObject({
+      reason: 'undecodable',
+    })
   })
 })
 
@@ -129,6 +145,12 @@ test('what honest records hold is far below the bounds', async () => {
     kind: 'value',
   })
   await bench?.close()
+  const item = { type: 'record', name: 'Item', fields: [{ name: 'tags', type: array('int') }] }
+  const items = [...long(1_000n), ...Array.from({ length: 1_000 }, () => 0), 0]
+  for (const skipped of [false, true]) {
+    expect(await decoded(array(item), items, skipped)).toMatchObject({ kind: 'value' })
+    await bench?.close()
+  }
   expect(await decoded(CHAIN, [...Array.from({ length: 50 }, () => 2), 0])).toMatchObject({ kind: 'value' })
 })
 

@@ -100,6 +100,13 @@ describe('an outage', () => {
     expect(decoder.decode('things', frame(id, Uint8Array.of(2)))).toMatchObject({ kind: 'value', value: { f: 1 } })
   })
 
+  test.for([429, 502])('%s: the error says the status', async code => {
+    server.fault(status(code))
+    expect((await thrownBy(decoderWith().load(1))).message).toBe(
+      `registry is unavailable: it answers with status ${code}`,
+    )
+  })
+
   test('nobody listens: the error says what the system said', async () => {
     const gone = await registryServer()
     await gone.stop()

@@ -32,6 +32,7 @@ export interface KitchenSink {
   readonly aFixedDecimal: { readonly unscaled: bigint; readonly scale: 4 }
   readonly anInvalidDecimal: Uint8Array
   readonly anUnknownLogicalType: string
+  readonly aMisplacedLogicalType: string
   readonly nullableString: string | null
   /** Microseconds since 1970, UTC. */
   readonly nullableMicros: bigint | null
@@ -147,6 +148,7 @@ export const KitchenSink: {
       },
       { name: 'anInvalidDecimal', type: { type: 'bytes', logicalType: 'decimal', precision: 2, scale: 4 } },
       { name: 'anUnknownLogicalType', type: { type: 'string', logicalType: 'haiku' } },
+      { name: 'aMisplacedLogicalType', type: { type: 'string', logicalType: 'time-micros' } },
       { name: 'nullableString', type: ['null', 'string'], default: null },
       { name: 'nullableMicros', type: ['null', { type: 'long', logicalType: 'timestamp-micros' }], default: null },
       { name: 'intOrLong', type: ['int', 'long'] },
