@@ -18,8 +18,8 @@ export interface RegistryDecoderOptions extends RegistryOptions {
 }
 
 /**
- * A million values take a third of a second and some 200 MB at the very worst (empty maps and bytes, measured once on two slow
- * cores); honest records hold thousands. The depth is far above any schema's that people write. The times are guesses.
+ * A million values took a third of a second at the worst (arrays, once, on two slow cores); what they take of memory is an
+ * estimate, some 200 bytes each. Honest records hold thousands. The depth is far above any schema's that people write. The times are guesses.
  */
 const LIMITS: DecodeLimits & Patience = {
   valuesMax: 1_000_000,
