@@ -263,6 +263,6 @@ export async function account({
       const one = sent.events.get(row.idempotency_key)
       return one === undefined ? [] : [row.handled_ms - one.sentMs]
     }),
-    durationMs: Math.max(0, ...times) - Math.min(...times, Infinity),
+    durationMs: times.length === 0 ? 0 : Math.max(...times) - Math.min(...times),
   }
 }

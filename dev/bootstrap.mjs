@@ -17,6 +17,9 @@ const COMMANDS = {
   bench: ['bench/run.ts'],
 }
 
+/** How soon the end of the npm that started us is noticed. */
+const PARENT_LOOK_EVERY_MS = 500
+
 /** npm repeats to us the Ctrl-C that the terminal has sent us already; nobody presses it twice within this time. */
 const ECHO_WITHIN_MS = 300
 
@@ -81,8 +84,17 @@ function run(command, args, env, channel = []) {
       process.on(signal, forward)
       return [signal, forward]
     })
+    // npm passes a SIGTERM on to its shell, which ends without telling us.
+    const parent = process.ppid
+    const look = setInterval(() => {
+      if (process.env.npm_lifecycle_event && process.ppid !== parent) {
+        clearInterval(look)
+        child.kill('SIGTERM')
+      }
+    }, PARENT_LOOK_EVERY_MS)
     child.on('error', fail)
     child.on('exit', (code, signal) => {
+      clearInterval(look)
       for (const [name, forward] of handlers) process.off(name, forward)
       done(code === null ? 128 + constants.signals[signal] : code)
     })
@@ -96,7 +108,8 @@ async function install(why) {
   if (code !== 0) return code
   const left = difference()
   if (left === undefined) return 0
-  console.error(`npm ci ran, but ${left}. Were install scripts switched off (npm config get ignore-scripts)?`)
+  const hint = nodeRuns() ? '' : '. Are install scripts switched off (npm config get ignore-scripts)?'
+  console.error(`npm ci ran, but ${left}${hint}`)
   return 1
 }
 

@@ -27,8 +27,11 @@ export function superviseProcess(service: Owned): void {
       { signal, drainTimeoutMs },
       'stopping: nothing new is started, what is in flight is finished and committed',
     )
-    // Even a stop that hangs ends.
-    setTimeout(() => process.exit(EXIT.unfinished), drainTimeoutMs).unref()
+    // Even a stop that hangs ends. The timer keeps the process alive: with nothing else open it would end at once, with exit code 0.
+    setTimeout(() => {
+      log.error({ drainTimeoutMs }, 'the time is up and the stop has not ended; ending without it')
+      process.exit(EXIT.unfinished)
+    }, drainTimeoutMs)
     void service.stop(signal).then(
       ({ unfinished, committed }) => process.exit(unfinished === 0 && committed ? EXIT.clean : EXIT.unfinished),
       (error: unknown) => die(log, error, 'the stop failed'),
@@ -43,7 +46,7 @@ export function superviseProcess(service: Owned): void {
 
 /** Says every problem of the configuration and ends the process; any other error ends it as unrecoverable. */
 export function refuseToStart(error: unknown, log: Log): never {
-  if (!(error instanceof InvalidConfiguration)) return die(log, error, 'the service did not start')
+  if (!(error instanceof InvalidConfiguration)) die(log, error, 'the service did not start')
   log.error({ problems: error.problems }, 'the configuration is wrong; nothing was started')
   process.exit(EXIT.configuration)
 }

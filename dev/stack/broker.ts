@@ -32,6 +32,12 @@ share.coordinator.state.topic.num.partitions=4
 `
 }
 
+/** A random UUID as Kafka writes them. Kafka's command line takes one that begins with a dash for an option. */
+function clusterId(): string {
+  const id = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64url')
+  return id.startsWith('-') ? clusterId() : id
+}
+
 export async function brokerAnswers(brokers: string[]): Promise<void> {
   patchKafkajs()
   const admin = new Kafka({
@@ -76,7 +82,7 @@ export async function startBroker(java: string, jars: string): Promise<Part<stri
             'format',
             '--standalone',
             '-t',
-            Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64url'),
+            clusterId(),
             '-c',
             'server.properties',
           ],

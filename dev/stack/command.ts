@@ -18,3 +18,12 @@ export async function runs(command: string, args: string[]): Promise<boolean> {
     () => false,
   )
 }
+
+/** What an error says, with what caused it; `fetch failed` alone helps nobody. */
+export function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const words = error.message || error.name
+  return error.cause instanceof Error && !words.includes(error.cause.message)
+    ? `${words}: ${wordsOf(error.cause)}`
+    : words
+}

@@ -21,10 +21,22 @@ const LABEL = 'sluice.run'
 /** The images are fetched before this runs; a guess with room. */
 const STARTUP_WITHIN_MS = 120_000
 const REMOVAL_WITHIN_MS = 15_000
+const LOOK_EVERY_MS = 300
+const QUIET_LOOKS_MIN = 5
+
+/** Publishes its ports where the engine is this machine on 127.0.0.1 only, not on every address of the machine. */
+class PrivateContainer extends GenericContainer {
+  protected override async beforeContainerCreated(): Promise<void> {
+    if (host !== '127.0.0.1') return
+    // dockerode has no types for the bindings; they are what withExposedPorts has put there.
+    for (const binding of Object.values<{ HostIp?: string }[]>(this.hostConfig.PortBindings ?? {}).flat())
+      binding.HostIp = host
+  }
+}
 
 const run = crypto.randomUUID()
 const labelled = (image: string) =>
-  new GenericContainer(image).withLabels({ [LABEL]: run }).withStartupTimeout(STARTUP_WITHIN_MS)
+  new PrivateContainer(image).withLabels({ [LABEL]: run }).withStartupTimeout(STARTUP_WITHIN_MS)
 
 async function kafka(host: string): Promise<string> {
   // The broker tells its clients where it is, so the port must be known before it starts.
@@ -109,15 +121,18 @@ async function removeContainers(): Promise<number> {
 let stopping = false
 let starting: Promise<unknown> = Promise.resolve()
 
-/** A container may be on its way while the others are removed: looks again until none is left and none is being started. */
+/**
+ * A container may be on its way while the others are removed: looks again until nothing is being started any more, or none has
+ * turned up for a while (an image that is still being fetched has no container, and gets none once we are gone).
+ */
 async function stop(code: number): Promise<never> {
   stopping = true
   const deadline = performance.now() + REMOVAL_WITHIN_MS
-  for (;;) {
-    const removed = await removeContainers()
-    const settled = await Promise.race([starting.then(() => true), sleep(500, false)])
-    if ((removed === 0 && settled) || performance.now() > deadline) process.exit(code)
+  for (let quiet = 0; quiet < QUIET_LOOKS_MIN && performance.now() < deadline; ) {
+    quiet = (await removeContainers()) === 0 ? quiet + 1 : 0
+    if ((await Promise.race([starting.then(() => true), sleep(LOOK_EVERY_MS, false)])) && quiet > 0) break
   }
+  return process.exit(code)
 }
 process.once('SIGTERM', () => void stop(0))
 

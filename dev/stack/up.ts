@@ -4,10 +4,14 @@
  */
 import { rm, writeFile } from 'node:fs/promises'
 
+import { wordsOf } from './command.ts'
 import { findParts } from './find.ts'
 
 const file = process.argv[2]
-const parts = await findParts({ say: line => process.stderr.write(`${line}\n`) })
+const parts = await findParts({ say: line => process.stderr.write(`${line}\n`) }).catch((error: unknown) => {
+  process.stderr.write(`${wordsOf(error)}\n`)
+  return process.exit(1)
+})
 const text = [
   `export KAFKA_BROKERS=${parts.brokers.join(',')}`,
   `export SCHEMA_REGISTRY_URL=${parts.registryUrl}`,

@@ -28,12 +28,19 @@ export interface AttemptPorts {
   readonly clock: Clock
   readonly log: Log
   readonly onDuplicate: (record: { topic: string; handler: string }, known: Known) => void
+  /** Its handler is called now: what came before was spent on others. */
+  readonly onHandling: (task: Task<IntakeRecord>) => void
   /** Records whose COMMIT was sent and never answered: the inbox will call them known, and they are no duplicates. */
   readonly unanswered: WeakSet<IntakeRecord>
 }
 
 /** Why nobody waits for an attempt any more: its partition is gone, or the drain's time is up. */
-export class NobodyWaits extends Error {}
+export class NobodyWaits extends Error {
+  constructor() {
+    super('nobody waits for this attempt any more: its partition is gone, or the time to stop is up')
+    this.name = 'NobodyWaits'
+  }
+}
 
 interface Ending {
   readonly known: Known | null
@@ -69,13 +76,16 @@ function claimOf({ assignment, record }: Task<IntakeRecord>, { handler, idempote
   return { handler: handler.name, idempotencyKey, topic, partition, offset: record.offset, value: record.raw.value }
 }
 
-/** A question that was not answered in time is nobody's failed attempt. */
+/** It only saves work: a question that was not answered is nobody's failed attempt, nor the fault of all who asked it together. */
 async function lookUp(claim: Claim, { database }: AttemptPorts): Promise<Known | null> {
   if (database === null) return null
   try {
     return await database.lookup.known(claim)
   } catch (error) {
-    if (database.unitOfWork.classify(error)?.kind === 'passing') throw new ClaimBusy(error)
+    const kind = database.unitOfWork.classify(error)?.kind
+    if (kind === 'passing') throw new ClaimBusy(error)
+    // One of the records that were asked for together, or nobody knows what: each one's own claim will tell.
+    if (kind === 'record' || kind === undefined) return null
     throw error
   }
 }
@@ -89,7 +99,7 @@ interface Try {
 }
 
 async function tryOnce(one: Try): Promise<Ending> {
-  const { delivery, claim, abort, ports } = one
+  const { task, delivery, claim, abort, ports } = one
   const { handler } = delivery
   const unit = claim === null ? null : (ports.database?.unitOfWork.begin(claim, handler.timeoutMs) ?? null)
   let timeout: HandlerTimeout | ClaimBusy | null = null
@@ -99,15 +109,19 @@ async function tryOnce(one: Try): Promise<Ending> {
     unit?.destroy()
   })
   try {
+    // Others may own its partition since the inbox was asked.
+    abort.signal.throwIfAborted()
+    ports.onHandling(task)
     await handler.handle(delivery.record, contextOf(one, unit))
     if (timeout !== null) throw timeout
     return { known: unit === null ? null : await unit.finish() }
   } catch (error) {
+    // COMMIT may have happened: only the inbox can tell. And what went wrong is decided before the rollback, which takes its time.
+    const cause = error instanceof CommitUnknown ? error : (timeout ?? error)
     await unit?.abandon()
     // A lost claim settles the record, whatever the handler made of it.
     if (unit?.known != null) return { known: unit.known }
-    // COMMIT may have happened: only the inbox can tell.
-    throw error instanceof CommitUnknown ? error : (timeout ?? error)
+    throw cause
   } finally {
     disarm()
   }

@@ -4,6 +4,7 @@
  */
 import { Engine, type EngineOptions } from '../core/engine.ts'
 import type { Command, Fact, OffsetToCommit, Sentence, Task } from '../core/facts.ts'
+import { placeOf } from '../core/record.ts'
 import type { EngineStatus } from '../core/status.ts'
 import { type AttemptPorts, attempt, NobodyWaits } from './attempt.ts'
 import { describe } from './errors.ts'
@@ -49,9 +50,8 @@ export interface Drained {
 
 interface Running {
   readonly abort: AbortController
-  /** When its silence is worth a restart, monotonic. */
-  readonly givenUpAtMs: number
-  readonly handler: string
+  /** When its silence is worth a restart, monotonic. Infinite until its handler is called: a database that is silent is no reason. */
+  givenUpAtMs: number
 }
 
 /** A handler that has ignored its signal for so many of its timeouts is not coming back. */
@@ -68,7 +68,10 @@ export class Consumer {
   readonly #joined = Promise.withResolvers<void>()
   #cancelWake: (() => void) | null = null
   #handedOver: (() => void) | null = null
-  #waiting: string | null = 'connecting to Kafka'
+  /** What the source said last; a join says nothing of it: a topic may be missing all the while. */
+  #waiting: string | null = null
+  #hasJoined = false
+  #draining = false
   #fatal: string | null = null
 
   constructor(options: ConsumerOptions, ports: ConsumerPorts) {
@@ -89,13 +92,19 @@ export class Consumer {
       clock,
       log,
       onDuplicate: (record, known) => telemetry.duplicate(record, known),
+      onHandling: task => this.#handling(task),
       unanswered: new WeakSet(),
     }
   }
 
-  /** Resolves when the client runs; see `RecordSource.start`. */
-  start(): Promise<void> {
-    return this.#ports.source.start(this.#listener())
+  /** Resolves when the client runs (see `RecordSource.start`), or when a stop came first. */
+  async start(): Promise<void> {
+    try {
+      await this.#ports.source.start(this.#listener())
+    } catch (error) {
+      // A source that is stopped while it waits for its topics rejects: that is what was asked for.
+      if (!this.#draining) throw error
+    }
   }
 
   /**
@@ -103,6 +112,8 @@ export class Consumer {
    * `deadlineMs` (monotonic) is aborted and left uncommitted. A second call returns the first's promise.
    */
   drain(deadlineMs: number): Promise<Drained> {
+    if (this.#draining) return this.#drained.promise
+    this.#draining = true
     this.#ports.clock.at(deadlineMs, () => this.#loop.feed({ type: 'drainTimedOut' }))
     this.#loop.feed({ type: 'stopRequested' })
     return this.#drained.promise
@@ -118,7 +129,7 @@ export class Consumer {
 
   /** Why nothing comes from Kafka, in a sentence; null when it does. */
   get waiting(): string | null {
-    return this.#waiting
+    return this.#waiting ?? (this.#hasJoined ? null : 'connecting to Kafka')
   }
 
   /** What only a restart would cure, a line each. */
@@ -126,15 +137,15 @@ export class Consumer {
     const reasons = this.#fatal === null ? [] : [this.#fatal]
     if (!this.#ports.source.alive) reasons.push('the Kafka client is dead')
     const nowMs = this.#ports.clock.nowMs()
-    for (const [{ assignment, record }, { handler, givenUpAtMs }] of this.#running) {
+    for (const [{ assignment, record }, { givenUpAtMs }] of this.#running) {
       if (nowMs < givenUpAtMs) continue
-      const where = `${assignment.topic}/${assignment.partition} offset ${record.offset}`
-      reasons.push(`handler ${handler} has ignored its signal for ${SILENT_TIMEOUTS_MAX} timeouts at ${where}`)
+      const who = `handler ${record.delivery?.handler.name} at ${placeOf(assignment)} offset ${record.offset}`
+      reasons.push(`${who} has ignored its signal for ${SILENT_TIMEOUTS_MAX} timeouts`)
     }
     return reasons
   }
 
-  /** Resolves with the first join. */
+  /** Resolves with the first join, or with a stop that came before it. */
   get joined(): Promise<void> {
     return this.#joined.promise
   }
@@ -150,7 +161,7 @@ export class Consumer {
     const { telemetry, log } = this.#ports
     return {
       joined: assignments => {
-        this.#waiting = null
+        this.#hasJoined = true
         this.#intake.retain(assignments)
         this.#loop.feed({ type: 'joined', assignments })
         this.#release()
@@ -234,6 +245,8 @@ export class Consumer {
         return this.#release()
       case 'stopped':
         this.#cancelWake?.()
+        this.#intake.retain([])
+        this.#joined.resolve()
         return this.#drained.resolve({ unfinished: command.unfinished, committed: command.committed })
       default:
         command satisfies never
@@ -241,18 +254,18 @@ export class Consumer {
   }
 
   async #attempt(task: Task<IntakeRecord>): Promise<void> {
-    const handler = task.record.delivery?.handler
     const abort = new AbortController()
-    const patienceMs = (handler?.timeoutMs ?? 0) * SILENT_TIMEOUTS_MAX
-    this.#running.set(task, {
-      abort,
-      handler: handler?.name ?? '',
-      givenUpAtMs: this.#ports.clock.nowMs() + patienceMs,
-    })
+    this.#running.set(task, { abort, givenUpAtMs: Number.POSITIVE_INFINITY })
     const fact = await attempt(task, abort, this.#attemptPorts)
     this.#running.delete(task)
     if (fact.type === 'failed') logFailure(fact, this.#ports.log)
     this.#loop.feedSoon(fact)
+  }
+
+  #handling(task: Task<IntakeRecord>): void {
+    const running = this.#running.get(task)
+    const patienceMs = (task.record.delivery?.handler.timeoutMs ?? 0) * SILENT_TIMEOUTS_MAX
+    if (running !== undefined) running.givenUpAtMs = this.#ports.clock.nowMs() + patienceMs
   }
 
   async #deadLetter(sentences: readonly Sentence<IntakeRecord>[]): Promise<void> {

@@ -28,13 +28,14 @@ export class Loop {
 
   /** Decides and performs at once; facts that arise meanwhile follow in the same call. */
   feed(...facts: Fact<IntakeRecord>[]): void {
+    if (this.#stopped) return
     for (const fact of facts) this.#facts.push(fact)
-    if (this.#deciding || this.#stopped) return
+    if (this.#deciding) return
     this.#deciding = true
     try {
       while (this.#facts.length > 0) this.#decide()
     } catch (error) {
-      this.#stopped = true
+      this.stop()
       this.#ports.onBroken(describe(error))
     } finally {
       this.#deciding = false
@@ -43,6 +44,7 @@ export class Loop {
 
   /** At the end of this turn: attempts that end together make one decision. */
   feedSoon(fact: Fact<IntakeRecord>): void {
+    if (this.#stopped) return
     this.#facts.push(fact)
     if (this.#flushing) return
     this.#flushing = true
@@ -52,9 +54,10 @@ export class Loop {
     })
   }
 
-  /** Nothing is decided any more. */
+  /** Nothing is decided any more, and nothing is kept of what is still told. */
   stop(): void {
     this.#stopped = true
+    this.#facts = []
   }
 
   status(): EngineStatus {

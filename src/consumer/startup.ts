@@ -52,7 +52,8 @@ export class Startup {
   async #try({ dependency, run }: Step, tries: number): Promise<boolean> {
     const { clock, random, log } = this.#ports
     try {
-      await run()
+      // A stop waits for nobody: what is asked may hang, and is closed next.
+      if ((await Promise.race([run(), this.#stopped.promise])) === 'stopped') return false
       this.#answered.set(dependency, null)
       log.info({ dependency }, `${dependency} answers`)
       return true

@@ -29,7 +29,7 @@ export class Attempts<R extends Taken> {
   /** In a write to a dead letter topic. */
   readonly #writing = new Map<Task<R>, Work<R>>()
   /** What was in flight when the time to drain was over, and is not settled since; null before. */
-  #cutOff: Set<Work<R>> | null = null
+  #cutOff: Set<Task<R>> | null = null
   #servedEpoch = -1
 
   constructor(options: AttemptsOptions<R>) {
@@ -52,8 +52,10 @@ export class Attempts<R extends Taken> {
 
   /** The time to drain is over. Answers what runs, of whatever assignment. */
   cutOff(): readonly Task<R>[] {
-    const inFlight = [...this.#options.holdings.all()].flatMap(({ running, letters }) => [...running, ...letters])
-    this.#cutOff ??= new Set(inFlight)
+    if (this.#cutOff === null) {
+      const inFlight = [...this.#running.keys(), ...this.#writing.keys()]
+      this.#cutOff = new Set(inFlight.filter(({ assignment }) => this.#options.holdings.of(assignment) !== undefined))
+    }
     return this.running
   }
 
@@ -68,52 +70,55 @@ export class Attempts<R extends Taken> {
 
   // ── Starting ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** One record of each partition in turn, as long as there are slots and something may start. */
+  /** One record of each partition in turn, as long as there are slots and something may start; then the dead letters. */
   start(now: Now): Command<R>[] {
     this.#wake(now)
-    const commands: Command<R>[] = []
     const tasks: Work<R>[] = []
-    let ready = this.#inTurn()
-    for (const partition of ready) {
+    const inTurn = this.#inTurn()
+    let ready = inTurn.filter(({ lettersRefused }) => lettersRefused === null)
+    while (ready.length > 0 && !this.full) {
+      ready = ready.filter(partition => {
+        const work = this.full ? undefined : this.#takeFrom(partition, now.nowMs)
+        if (work !== undefined) tasks.push(work)
+        return work !== undefined
+      })
+    }
+    const commands: Command<R>[] = tasks.length > 0 ? [{ type: 'start', tasks }] : []
+    for (const partition of inTurn) {
       const sentences = partition.takeLetters(now.nowMs)
       for (const work of partition.letters) this.#writing.set(work, work)
       if (sentences.length > 0) commands.push({ type: 'deadLetter', sentences })
     }
-    ready = ready.filter(({ lettersRefused }) => lettersRefused === null)
-    while (ready.length > 0 && !this.full) {
-      ready = ready.filter(partition => {
-        if (this.full) return false
-        const work = this.#takeFrom(partition, now.nowMs)
-        if (work === undefined) return false
-        tasks.push(work)
-        return partition.lanes.ready > 0
-      })
-    }
-    if (tasks.length > 0) commands.push({ type: 'start', tasks })
     return commands
   }
 
   /** Partitions that have something, beginning after the one that was served last: a busy one starves nobody. */
   #inTurn(): Partition<R>[] {
-    const ready = [...this.#options.holdings.all()].filter(({ lanes }) => lanes.ready > 0)
+    const ready = [...this.#options.holdings.all()].filter(({ lanes, mayAdmit }) => lanes.ready > 0 || mayAdmit)
     const first = ready.findIndex(({ assignment }) => assignment.epoch > this.#servedEpoch)
     return first <= 0 ? ready : [...ready.slice(first), ...ready.slice(0, first)]
   }
 
   #takeFrom(partition: Partition<R>, nowMs: number): Work<R> | undefined {
-    const { gate } = this.#options
-    for (const handler of partition.lanes.lines()) {
-      if (handler === CONDEMNED || !gate.mayStart(handler, nowMs)) continue
-      const work = partition.lanes.take(handler)
-      assert(work !== undefined, 'a line that is named has a lane standing in it')
-      gate.started(handler, work)
-      work.startedAtMs = nowMs
-      partition.running.add(work)
-      this.#running.set(work, work)
-      this.#servedEpoch = partition.assignment.epoch
-      return work
-    }
+    do {
+      for (const handler of partition.lanes.lines()) {
+        if (handler !== CONDEMNED && this.#options.gate.mayStart(handler, nowMs)) {
+          return this.#take(partition, handler, nowMs)
+        }
+      }
+    } while (partition.admit())
     return undefined
+  }
+
+  #take(partition: Partition<R>, handler: string, nowMs: number): Work<R> {
+    const work = partition.lanes.take(handler)
+    assert(work !== undefined, 'a line that is named has a lane standing in it')
+    this.#options.gate.started(handler, work)
+    work.startedAtMs = nowMs
+    partition.running.add(work)
+    this.#running.set(work, work)
+    this.#servedEpoch = partition.assignment.epoch
+    return work
   }
 
   /** What has rested goes back to its lane. */

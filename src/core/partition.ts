@@ -13,6 +13,12 @@ import { CONDEMNED, Work } from './work.ts'
 /** How many dead letters one write carries: enough to make a write cheap, few enough to bound what a failed one repeats. A guess, never tuned. */
 const LETTERS_MAX = 100
 
+/**
+ * So many are let into their lanes at once. A lane costs memory and a look-up that a large map makes dear, so records wait
+ * outside until there is room for them; a handler's turn comes within so many records. Measured in bench/engine.
+ */
+const ADMITTED_AT_ONCE = 100
+
 export interface LettersRefused {
   readonly error: string
   readonly sinceMs: number
@@ -26,7 +32,7 @@ export class Partition<R extends Taken> {
   readonly #windowMax: number
   /** Null before the first answer: until then nobody knows where it begins. */
   ledger: Ledger<Work<R>> | null = null
-  /** Taken, but beyond the window: in offset order, and in no lane yet. */
+  /** Taken and in no lane yet, in offset order: nothing has asked for them, or they lie beyond the window. */
   readonly #ahead = new Fifo<Work<R>>()
   committed: number | null = null
   highWatermark: number | null = null
@@ -89,33 +95,30 @@ export class Partition<R extends Taken> {
     }
     ledger.advanceTo(Math.max(ledger.position, fetched.positionAfter))
     this.highWatermark = Math.max(this.highWatermark ?? 0, fetched.highWatermark)
-    this.admit()
     return ignored
   }
 
-  /** Lets records into their lanes as far as the window reaches. */
-  admit(): void {
-    if (this.ledger === null) return
-    const end = this.ledger.committable + this.#windowMax
-    for (;;) {
-      const work = this.#ahead.peek()
-      if (work === undefined || work.record.offset >= end) return
-      this.#ahead.shift()
-      this.lanes.add(work)
+  /** Whether more may be let into their lanes: there are some, and the window reaches them. */
+  get mayAdmit(): boolean {
+    const next = this.#ahead.peek()
+    return next !== undefined && this.ledger !== null && next.record.offset < this.ledger.committable + this.#windowMax
+  }
+
+  /** Lets some into their lanes; false when there are none. */
+  admit(): boolean {
+    let admitted = 0
+    for (; admitted < ADMITTED_AT_ONCE && this.mayAdmit; admitted++) {
+      const work = this.#ahead.shift()
+      if (work !== undefined) this.lanes.add(work)
     }
+    return admitted > 0
   }
 
   /** False when it was settled before. */
   settle(work: Work<R>): boolean {
     if (this.ledger === null || !this.ledger.settle(work.record.offset)) return false
     this.bytes -= work.record.bytes
-    this.admit()
     return true
-  }
-
-  /** Whether a handler of this partition may be given anything. */
-  get open(): boolean {
-    return this.lettersRefused === null && this.lanes.ready > 0
   }
 
   /** The next dead letters, if none are under way and the last refusal has rested. */

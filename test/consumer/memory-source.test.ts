@@ -1,3 +1,4 @@
+import { afterAll } from 'vitest'
 import { memoryClock } from '../../src/adapters/memory/clock.ts'
 import { type MemorySource, memoryBroker } from '../../src/adapters/memory/source.ts'
 import { recordSourceContract, type SourceHarness } from '../contracts/record-source.ts'
@@ -14,10 +15,9 @@ function memoryHarness(): SourceHarness {
   let names = 0
   const pump = (): void => {
     clock.advance(TURN_MS)
-    setImmediate(pump).unref()
+    pumping = setImmediate(pump)
   }
   pump()
-  const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
   return {
     freshName: () => {
       names++
@@ -51,8 +51,17 @@ function memoryHarness(): SourceHarness {
   }
 }
 
+function turn(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve))
+}
+
+let pumping: NodeJS.Immediate | null = null
 let harness: SourceHarness | null = null
 recordSourceContract('memory', () => {
   harness ??= memoryHarness()
   return harness
+})
+
+afterAll(() => {
+  if (pumping !== null) clearImmediate(pumping)
 })

@@ -21,9 +21,12 @@ export class Listening implements SourceListener {
   readonly violations: string[] = []
   confirmations = 0
   fetches = 0
+  fetchedBytes = 0
   handOvers = 0
   /** What happens at a hand-over. */
   onJoining: () => Promise<void> = async () => {}
+  /** Its hand-over never ends, so the source's deadline does: what comes after that is no violation. */
+  handsOverForEver = false
   onAnswered: (answer: PartitionAnswer) => void = () => {}
   #live = new Map<string, Assignment>()
   /** By epoch. */
@@ -123,6 +126,7 @@ export class Listening implements SourceListener {
     this.#called('fetchDone', () => {
       if (cost.durationMs < 0 || cost.bytes < 0) this.violations.push('a negative cost')
       this.fetches++
+      this.fetchedBytes += cost.bytes
     })
   }
 
@@ -157,7 +161,7 @@ export class Listening implements SourceListener {
   }
 
   #called(name: string, call: () => void): void {
-    if (this.#isHandingOver) this.violations.push(`${name} during a hand-over`)
+    if (this.#isHandingOver && !this.handsOverForEver) this.violations.push(`${name} during a hand-over`)
     if (this.#isCalled) this.violations.push(`${name} within another call`)
     this.#isCalled = true
     call()

@@ -179,6 +179,7 @@ export function unitOfWorkContract(name: string, makeBench: () => Promise<Bench>
         const unit = begin()
         await bench.effect(unit.tx, 'a')
         const pending = Promise.allSettled([bench.hang(unit.tx), bench.effect(unit.tx, 'queued')])
+        await turn()
         unit.destroy()
         expect(unit.phase).toBe('closed')
         expect((await pending).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
@@ -191,6 +192,8 @@ export function unitOfWorkContract(name: string, makeBench: () => Promise<Bench>
         const unit = begin()
         await bench.effect(unit.tx, 'a')
         const pending = bench.hang(unit.tx).catch((error: unknown) => error)
+        // Now it is on its way.
+        await turn()
         await unit.abandon()
         expect(await pending).toBeInstanceOf(UnitClosed)
         await attempt('b')

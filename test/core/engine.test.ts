@@ -1,8 +1,10 @@
 /** Readable scenarios: what an operator would tell of the engine. `0@5` is offset 5 of partition 0, `#2` a second attempt. */
 import { describe, expect, test } from 'vitest'
 import { BrokenInvariant } from '../../src/core/assert.ts'
+import type { Fact } from '../../src/core/facts.ts'
+import type { Assignment } from '../../src/core/record.ts'
 import type { Failure } from '../../src/core/verdict.ts'
-import { assignmentOf, handledBy, WALL_START_MS } from './make.ts'
+import { assignmentOf, handledBy, recordOf, WALL_START_MS } from './make.ts'
 import { Scenario } from './scenario.ts'
 
 const passing: Failure = { kind: 'passing', reason: 'attempts-exhausted', timedOut: false }
@@ -12,6 +14,15 @@ const ours: Failure = { kind: 'ours' }
 const aborted: Failure = { kind: 'aborted' }
 
 const lanes = (...keys: (string | null)[]) => keys.map(lane => ({ lane }))
+
+const aged = (lane: string, ageMs: number) => ({ lane, timestampMs: WALL_START_MS - ageMs })
+
+const blockedBy = (scenario: Scenario) => scenario.status(0).blockedBy
+
+function threeRecords(assignment: Assignment): Fact {
+  const records = [0, 1, 2].map(offset => recordOf(offset, { lane: null }))
+  return { type: 'fetched', assignment, records, positionBefore: 0, positionAfter: 3, highWatermark: 3 }
+}
 
 /** Consuming, with these partitions. */
 function consuming(partitions: number[], options: ConstructorParameters<typeof Scenario>[0] = {}): Scenario {
@@ -89,24 +100,7 @@ describe('order and concurrency', () => {
     const scenario = new Scenario({ inFlightMax: 1 })
     const assignments = [assignmentOf(0, 9), assignmentOf(1, 3), assignmentOf(2, 6)]
     scenario.tell({ type: 'joined', assignments })
-    const records = (assignment = assignmentOf(0, 0)) => {
-      const taken = [0, 1, 2].map(offset => ({
-        offset,
-        timestampMs: 0,
-        bytes: 1,
-        lane: null,
-        disposition: handledBy('h'),
-      }))
-      return {
-        type: 'fetched',
-        assignment,
-        records: taken,
-        positionBefore: 0,
-        positionAfter: 3,
-        highWatermark: 3,
-      } as const
-    }
-    scenario.tell(...assignments.map(records))
+    scenario.tell(...assignments.map(threeRecords))
     const served: string[] = []
     for (let name = scenario.running[0]; name !== undefined; name = scenario.running[0]) {
       served.push(name.slice(0, 1))
@@ -117,8 +111,8 @@ describe('order and concurrency', () => {
 
   test('two handlers of one partition take turns', () => {
     const scenario = consuming([0], { inFlightMax: 1 })
-    const of = (handler: string) => (lane: string) => ({ lane, disposition: handledBy(handler) })
-    scenario.fetch(0, ...['a', 'b', 'c'].map(of('h')), ...['d', 'e', 'f'].map(of('g')))
+    const g = { disposition: handledBy('g') }
+    scenario.fetch(0, ...lanes('a', 'b', 'c'), { lane: 'd', ...g }, { lane: 'e', ...g }, { lane: 'f', ...g })
     const served: string[] = []
     for (let name = scenario.running[0]; name !== undefined; name = scenario.running[0]) {
       served.push(name)
@@ -290,7 +284,7 @@ describe('dead letters', () => {
     expect(scenario.lettersRefused()).toEqual([])
     expect(scenario.pass(749)).toEqual([])
     expect(scenario.pass(1)).toEqual(['deadLetter 0@0 rejected'])
-    expect(scenario.lettersTaken()).toEqual(['start 0@3 0@2', 'commit 0→2'])
+    expect(scenario.lettersTaken()).toEqual(['start 0@2 0@3', 'commit 0→2'])
   })
 
   test('there is one write of a partition at a time, and it carries at most a hundred', () => {
@@ -483,6 +477,17 @@ describe('stopping', () => {
     expect(scenario.ack('0@2')).toEqual(['stopped, 0 unfinished, committed'])
   })
 
+  test('what the broker turned out to hold already is not waited for', () => {
+    const scenario = consuming([0])
+    scenario.fetch(0, {})
+    scenario.ack('0@0')
+    scenario.pass(1_000)
+    scenario.commitFailed('refused')
+    const offsets = [{ assignment: scenario.assignment(0), committed: 1, highWatermark: 1 }]
+    scenario.tell({ type: 'offsetsKnown', offsets })
+    expect(scenario.tell({ type: 'stopRequested' })).toEqual(['pause 0', 'stopped, 0 unfinished, committed'])
+  })
+
   test('before the first join there is nothing to wait for', () => {
     expect(new Scenario().tell({ type: 'stopRequested' })).toEqual(['stopped, 0 unfinished, committed'])
   })
@@ -560,10 +565,22 @@ describe('backpressure', () => {
   })
 })
 
+describe('sleep', () => {
+  test('with nothing to do the engine asks for no wake, and for one time it asks once', () => {
+    const scenario = consuming([0])
+    const wakes = () => scenario.engine.decide([{ type: 'membershipConfirmed' }], scenario.now)
+    expect(wakes()).toEqual([])
+    scenario.fetch(0, {})
+    scenario.ack('0@0')
+    expect(wakes()).toEqual([])
+    expect(scenario.pass(1_000)).toEqual(['commit 0→1'])
+    expect(wakes()).toEqual([])
+  })
+})
+
 describe('the truth about lag', () => {
   test('lagSeconds is the age of the oldest unsettled record, whatever is settled above it', () => {
     const scenario = consuming([0])
-    const aged = (lane: string, ageMs: number) => ({ lane, timestampMs: WALL_START_MS - ageMs })
     scenario.fetch(0, aged('a', 5_000), aged('b', 90_000), aged('c', 2_000))
     scenario.ack('0@1')
     expect(scenario.status(0).lagSeconds).toBe(5)
@@ -593,8 +610,6 @@ describe('the truth about lag', () => {
 })
 
 describe('why a partition stands still', () => {
-  const blockedBy = (scenario: Scenario) => scenario.status(0).blockedBy
-
   test('nothing to do: no reason', () => {
     const scenario = consuming([0])
     expect(blockedBy(scenario)).toBeNull()

@@ -1,4 +1,5 @@
-import fc from 'fast-check'
+import { equal } from 'node:assert/strict'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Breaker } from '../../src/core/breaker.ts'
 import { Gate, type Sign } from '../../src/core/gate.ts'
@@ -9,15 +10,24 @@ const seed = seedOf('gate.test.ts')
 const retry = { initialMs: 100, maxMs: 1_000, attemptsMax: 3 }
 const NEVER = Number.POSITIVE_INFINITY
 
-describe('a breaker', () => {
-  const open = (ours = false) => {
-    const breaker = new Breaker({ dependency: 'database', ours, nowMs: 0 })
-    breaker.failed({}, 0, 0)
-    return breaker
-  }
+function openBreaker(ours = false): Breaker {
+  const breaker = new Breaker({ dependency: 'database', ours, nowMs: 0 })
+  breaker.failed({}, 0, 0)
+  return breaker
+}
 
+function gateOf(concurrencyMax: number | null = null, random: () => number = () => 0): Gate {
+  return new Gate(
+    ['orders', 'users', 'audit'].map(name => ({ name, retry, concurrencyMax })),
+    random,
+  )
+}
+
+const outage = (handler: string, dependency = 'database') => ({ dependency, ours: false, handler, error: 'gone' })
+
+describe('a breaker', () => {
   test('rests between half and all of its backoff before the first probe', () => {
-    const breaker = open()
+    const breaker = openBreaker()
     expect(breaker.probeAtMs).toBe(250)
     expect([breaker.mayProbe(249), breaker.mayProbe(250)]).toEqual([false, true])
     const late = new Breaker({ dependency: 'database', ours: false, nowMs: 0 })
@@ -26,18 +36,18 @@ describe('a breaker', () => {
   })
 
   test('waits longer for a fault of ours: somebody has to change something', () => {
-    expect(open(true).probeAtMs).toBe(1_000)
+    expect(openBreaker(true).probeAtMs).toBe(1_000)
   })
 
   test('lets one probe out at a time', () => {
-    const breaker = open()
+    const breaker = openBreaker()
     breaker.probing({})
     expect(breaker.probeAtMs).toBe(NEVER)
     expect(breaker.mayProbe(1e12)).toBe(false)
   })
 
   test('opens for twice as long with each failed probe, up to ten seconds', () => {
-    const breaker = open()
+    const breaker = openBreaker()
     const restsMs: number[] = []
     for (let probe = 0; probe < 8; probe++) {
       const record = {}
@@ -50,7 +60,7 @@ describe('a breaker', () => {
   })
 
   test('is not opened for longer by what was under way when it opened', () => {
-    const breaker = open()
+    const breaker = openBreaker()
     for (let late = 0; late < 10; late++) breaker.failed({}, 100 + late, 0.9)
     expect(breaker.probeAtMs).toBe(250)
     const probe = {}
@@ -61,33 +71,26 @@ describe('a breaker', () => {
   })
 
   test('sends the next probe at once when one did not tell', () => {
-    const breaker = open()
+    const breaker = openBreaker()
     breaker.probing({})
     breaker.inconclusive(900)
     expect(breaker.probeAtMs).toBe(900)
   })
 })
 
+/** One attempt that starts and ends, as the engine tells it. */
+function attempt(
+  gate: Gate,
+  handler: string,
+  { sign, nowMs, dependency }: { sign: Sign; nowMs: number; dependency?: string },
+) {
+  const record = {}
+  gate.started(handler, record)
+  gate.ended(handler, record, { sign, nowMs })
+  if (sign === 'down') gate.failed(outage(handler, dependency), record, nowMs)
+}
+
 describe('the gate', () => {
-  const gateOf = (concurrencyMax: number | null = null) =>
-    new Gate(
-      ['orders', 'users', 'audit'].map(name => ({ name, retry, concurrencyMax })),
-      () => 0,
-    )
-  const outage = (handler: string, dependency = 'database') => ({ dependency, ours: false, handler, error: 'gone' })
-
-  /** One attempt that starts and ends, as the engine tells it. */
-  function attempt(
-    gate: Gate,
-    handler: string,
-    { sign, nowMs, dependency }: { sign: Sign; nowMs: number; dependency?: string },
-  ) {
-    const record = {}
-    gate.started(handler, record)
-    gate.ended(handler, record, { sign, nowMs })
-    if (sign === 'down') gate.failed(outage(handler, dependency), record, nowMs)
-  }
-
   test('lets a handler start as many as its own limit', () => {
     const gate = gateOf(2)
     const records = [{}, {}]
@@ -165,10 +168,7 @@ describe('the gate', () => {
     })
     fc.assert(
       fc.property(fc.array(end, { maxLength: 60 }), fc.nat(), (ends, chance) => {
-        const gate = new Gate(
-          ['orders', 'users', 'audit'].map(name => ({ name, retry, concurrencyMax: null })),
-          randomOf(chance),
-        )
+        const gate = gateOf(null, randomOf(chance))
         let nowMs = 0
         let out: { handler: string; record: object; sign: Sign; dependency: string }[] = []
         const answer = () => {
@@ -185,7 +185,7 @@ describe('the gate', () => {
             const record = {}
             gate.started(handler, record)
             out.push({ handler, record, sign, dependency })
-            if (held) expect(gate.mayStart(handler, nowMs + 1e9)).toBe(false)
+            equal(held && gate.mayStart(handler, nowMs + 1e9), false)
           }
           if (!overlap) answer()
         }

@@ -1,4 +1,5 @@
-import fc from 'fast-check'
+import { equal } from 'node:assert/strict'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BrokenInvariant } from '../../src/core/assert.ts'
 import { Lanes } from '../../src/core/lanes.ts'
@@ -213,7 +214,7 @@ function play(lanes: Lanes<Member>, model: NaiveLanes, step: Step): void {
       return model.add(added)
     }
     case 'take':
-      return expect(lanes.take(step.line)).toBe(model.take(step.line))
+      return equal(lanes.take(step.line), model.take(step.line))
     case 'done':
     case 'again': {
       const out = model.out[step.which % Math.max(1, model.out.length)]
@@ -246,8 +247,7 @@ test('any adds, takes, returns and clears: lanes give what plain arrays give, an
         expect(keys).toHaveLength(new Set(keys).size)
       }
       while (model.out.length > 0 || model.ready.length > 0) {
-        for (const { member } of [...model.out])
-          play(lanes, model, { type: 'done', which: model.out.findIndex(out => out.member === member) })
+        while (model.out.length > 0) play(lanes, model, { type: 'done', which: 0 })
         for (const line of LINES) play(lanes, model, { type: 'take', line })
       }
       expect([lanes.ready, lanes.out, linesOf(lanes)]).toEqual([0, 0, []])

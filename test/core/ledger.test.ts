@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BrokenInvariant } from '../../src/core/assert.ts'
 import { Ledger } from '../../src/core/ledger.ts'
@@ -58,7 +58,7 @@ describe('gaps', () => {
 
   test('an offset within a gap is unknown', () => {
     const ledger = ledgerOf(0, 3, 90)
-    for (const offset of [0, 2, 4, 89, 91]) expect(ledger.settle(offset), String(offset)).toBe(false)
+    expect([0, 2, 4, 89, 91].filter(offset => ledger.settle(offset))).toEqual([])
     expect(ledger.unsettled).toBe(2)
   })
 
@@ -90,9 +90,8 @@ describe('what is refused', () => {
 
   test('an offset that was never taken, and what is no offset', () => {
     const ledger = ledgerOf(10, 10, 12)
-    for (const offset of [-1, 0, 9, 11, 13, 10.5, Number.NaN, Number.POSITIVE_INFINITY]) {
-      expect(ledger.settle(offset), String(offset)).toBe(false)
-    }
+    const strange = [-1, 0, 9, 11, 13, 10.5, Number.NaN, Number.POSITIVE_INFINITY]
+    expect(strange.filter(offset => ledger.settle(offset))).toEqual([])
   })
 
   test.each([

@@ -1,5 +1,5 @@
 /** Who is paused, when to commit, and the way of the process: the small deciders. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Budget } from '../../src/core/budget.ts'
 import { Commits } from '../../src/core/commits.ts'
@@ -7,8 +7,8 @@ import { Lanes } from '../../src/core/lanes.ts'
 import { advance, type LifecycleState } from '../../src/core/lifecycle.ts'
 import { Partition } from '../../src/core/partition.ts'
 import { pauseWanted } from '../../src/core/pause.ts'
-import type { PauseReason } from '../../src/core/status.ts'
 import type { Taken } from '../../src/core/record.ts'
+import type { PauseReason } from '../../src/core/status.ts'
 import { recordOf } from './make.ts'
 import { seedOf } from './seed.ts'
 
@@ -32,6 +32,7 @@ function fetch(partition: Partition<Taken>, { count, bytes = 1 }: { count: numbe
 /** Takes the first of its lanes and settles it. */
 function settle(partition: Partition<Taken>, count: number) {
   for (let index = 0; index < count; index++) {
+    if (partition.lanes.ready === 0) partition.admit()
     const work = partition.lanes.take('h')
     if (work === undefined) throw new RangeError('nothing is left to settle')
     partition.settle(work)
@@ -39,14 +40,15 @@ function settle(partition: Partition<Taken>, count: number) {
   }
 }
 
-describe('the budget', () => {
-  const holding = (records: number, bytes = 0) => ({ records, bytes })
-  const budgetOf = (records: number, bytes = 0) => {
-    const budget = new Budget({ recordsMax: 100, bytesMax: 1_000 })
-    budget.add(records, bytes)
-    return budget
-  }
+const holding = (records: number, bytes = 0) => ({ records, bytes })
 
+function budgetOf(records: number, bytes = 0): Budget {
+  const budget = new Budget({ recordsMax: 100, bytesMax: 1_000 })
+  budget.add(records, bytes)
+  return budget
+}
+
+describe('the budget', () => {
   test.each([
     ['room for all', budgetOf(49), holding(49), false],
     ['half full, and this one has its fair share', budgetOf(50), holding(25), true],
@@ -88,11 +90,10 @@ describe('the budget', () => {
 })
 
 describe('why a partition is paused', () => {
-  const roomy = () => new Budget({ recordsMax: 1_000_000, bytesMax: 1_000_000_000 })
-
   test('its window is full, until half of it is free again', () => {
     const partition = partitionOf(1, { records: 9, windowMax: 10 })
-    const wanted = () => (partition.paused = pauseWanted(partition, roomy(), 1))
+    const roomy = new Budget({ recordsMax: 1_000_000, bytesMax: 1_000_000_000 })
+    const wanted = () => (partition.paused = pauseWanted(partition, roomy, 1))
     expect(wanted()).toBeNull()
     fetch(partition, { count: 1 })
     expect(wanted()).toBe('window')
@@ -126,7 +127,7 @@ describe('why a partition is paused', () => {
           const wanted: PauseReason | null = pauseWanted(partition, budget, 1)
           partition.paused = wanted
           expect(pauseWanted(partition, budget, 1), 'nothing happened, so nothing changes').toBe(wanted)
-          if (partition.records === 0) expect(wanted, 'what holds nothing is not paused').toBeNull()
+          expect(partition.records > 0 || wanted === null, 'what holds nothing is not paused').toBe(true)
         }
       }),
       { seed },

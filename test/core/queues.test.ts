@@ -1,5 +1,6 @@
 /** The two queues of the engine, each against an array that is plainly right. */
-import fc from 'fast-check'
+import { equal } from 'node:assert/strict'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Fifo } from '../../src/core/fifo.ts'
 import { Schedule } from '../../src/core/schedule.ts'
@@ -32,7 +33,7 @@ describe('Fifo', () => {
         for (const step of steps) {
           if (step === 'push') push()
           else if (step === 'push many') for (let count = 0; count < 20; count++) push()
-          else if (step === 'shift') expect(fifo.shift()).toBe(model.shift())
+          else if (step === 'shift') equal(fifo.shift(), model.shift())
           else if (step === 'unshift') {
             fifo.unshift(++next)
             model.unshift(next)
@@ -41,7 +42,7 @@ describe('Fifo', () => {
             model.length = 0
           } else {
             const first = model[0]
-            expect(fifo.shift()).toBe(first)
+            equal(fifo.shift(), first)
             if (first !== undefined) fifo.unshift(first)
           }
           expect(fifo.size).toBe(model.length)
@@ -75,10 +76,10 @@ describe('Schedule', () => {
             const due = model.filter(({ atMs }) => atMs <= nowMs).map(({ atMs }) => atMs)
             for (const atMs of due.toSorted((a, b) => a - b)) {
               const item = schedule.takeDue(nowMs)
-              expect(item?.atMs).toBe(atMs)
+              equal(item?.atMs, atMs)
               if (item !== undefined) model.splice(model.indexOf(item), 1)
             }
-            expect(schedule.takeDue(nowMs)).toBeUndefined()
+            equal(schedule.takeDue(nowMs), undefined)
           }
           expect(schedule.size).toBe(model.length)
           expect(schedule.nextAtMs).toBe(model.length === 0 ? null : Math.min(...model.map(({ atMs }) => atMs)))

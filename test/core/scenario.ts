@@ -18,6 +18,8 @@ const OPTIONS: EngineOptions = {
   random: () => 0.5,
 }
 
+const TICKS_MAX = 1_000
+
 /**
  * An engine whose outside is played by the test, in words: `0@5` is offset 5 of partition 0 of one topic. Every method
  * answers the commands that followed, spelled; `wakeAt` is obeyed by `pass` and not shown.
@@ -63,7 +65,8 @@ export class Scenario {
   pass(ms: number): string[] {
     const untilMs = this.nowMs + ms
     const commands: string[] = []
-    while (this.#wakeAtMs <= untilMs) {
+    for (let ticks = 0; this.#wakeAtMs <= untilMs; ticks++) {
+      if (ticks > TICKS_MAX) missing('the engine does not sleep')
       this.nowMs = this.#wakeAtMs
       this.#wakeAtMs = Number.POSITIVE_INFINITY
       commands.push(...this.tell({ type: 'ticked' }))
@@ -92,7 +95,7 @@ export class Scenario {
 
   // ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** As many as there are differences; `skip` leaves a gap before the first. */
+  /** One record for each of these differences, from where the last answer ended. */
   fetch(partition: number, ...records: Partial<Taken>[]): string[] {
     return this.tell(this.fetched(partition, records))
   }

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DEAD_LETTER_REASONS } from '../../src/core/record.ts'
 import { backoffMs, type Failure, type RetryPolicy, verdictOn } from '../../src/core/verdict.ts'

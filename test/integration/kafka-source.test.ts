@@ -15,8 +15,7 @@ function kafkaHarness(): SourceHarness {
     deleteTopic: async topic => (await kafka.admin()).deleteTopics({ topics: [topic] }),
     append: (topic, partition, records) => kafka.append(topic, partition, records),
     appendAborted: (topic, partition, count) => kafka.appendAborted(topic, partition, count),
-    removeBefore: async (topic, partition, offset) =>
-      (await kafka.admin()).deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] }),
+    removeBefore: (topic, partition, offset) => kafka.removeBefore(topic, partition, offset),
     committed: (group, topic, partition) => kafka.committed(group, topic, partition),
     source: ({ group, topics, startFrom = 'earliest' }) =>
       kafkaSource(kafka.sourceOptions({ groupId: group, topics, startFrom })),

@@ -61,6 +61,7 @@ export class Checker {
   #answersMax = 0
   committing: readonly OffsetToCommit[] | null = null
   #commitFailures = 0
+  #wakeAtMs = Number.POSITIVE_INFINITY
   #confirmedAtMs = 0
   #cutOff: Held[] | null = null
   #now: Now = { nowMs: 0, wallMs: 0 }
@@ -138,8 +139,10 @@ export class Checker {
         this.#commitFailures = 0
         for (const [task, { state }] of this.#out) if (state === 'running') this.#mustAbort.add(task)
         return
-      case 'intakeHeld':
       case 'ticked':
+        this.#wakeAtMs = Number.POSITIVE_INFINITY
+        return
+      case 'intakeHeld':
         return
       default:
         fact satisfies never
@@ -244,7 +247,10 @@ export class Checker {
         for (const task of command.tasks) this.#mustAbort.delete(task)
         return
       case 'wakeAt':
-        return sure(command.atMs > this.#now.nowMs, 'the engine is woken in the future: else it would never sleep')
+        sure(command.atMs > this.#now.nowMs, 'the engine is woken in the future: else it would never sleep')
+        sure(command.atMs < this.#wakeAtMs, 'a wake is asked for when it is to come earlier, not again and again')
+        this.#wakeAtMs = command.atMs
+        return
       case 'rejoin':
         return
       case 'handedOver':
@@ -258,7 +264,7 @@ export class Checker {
 
   #start(task: Task): void {
     const held = this.#leaves(task)
-    const { handler } = held.record.disposition as { handler?: string }
+    const handler = handlerOf(held)
     const running = [...this.#out.values()].filter(({ state }) => state === 'running')
     sure(running.length < this.#setting.inFlightMax, 'no more run than may be in flight')
     const limit = this.#concurrencyMax(handler)
@@ -417,6 +423,7 @@ export class Checker {
 
   #nothingIsIdle(tenures: Tenure[], heldHandlers: ReadonlySet<string>): void {
     const running = [...this.#out.values()].filter(({ state }) => state === 'running')
+    const noSlot = running.length >= this.#setting.inFlightMax
     const mayRun = (each: Held) => {
       const handler = handlerOf(each)
       if (handler === undefined || heldHandlers.has(handler)) return false
@@ -426,13 +433,12 @@ export class Checker {
       const { epoch } = tenure.assignment
       const ready = this.mayStart && !tenure.refused ? tenure.held.filter(each => this.#couldStart(each)) : []
       const place = placeOf(tenure.assignment)
-      sure(
-        isWriting(tenure) || ready.every(({ condemned }) => condemned === null),
-        `${place} writes the dead letters it has`,
-      )
+      // While every slot is taken nothing more is let into the lanes, so a dead letter may wait with the others.
+      const writes = noSlot || isWriting(tenure) || ready.every(({ condemned }) => condemned === null)
+      sure(writes, `${place} writes the dead letters it has`)
       if (!ready.some(mayRun)) this.#passedOver.delete(epoch)
       else {
-        sure(running.length >= this.#setting.inFlightMax, `${place} could go on and does not`)
+        sure(noSlot, `${place} could go on and does not`)
         const others = this.#passedOver.get(epoch) ?? new Map<number, number>()
         this.#passedOver.set(epoch, others)
         sure(Math.max(0, ...others.values()) <= 1, `a busy partition is served twice while ${place} waits for its turn`)
@@ -460,9 +466,9 @@ export class Checker {
       buffered: unsettled.length - inFlight,
       bufferedBytes: bytes,
     }
-    for (const [name, value] of Object.entries(expected)) {
-      const said = shown[name as keyof PartitionStatus]
-      sure(said === value, `${name} of ${placeOf(tenure.assignment)} is ${value}, not ${said}`)
+    for (const name of ['position', 'committed', 'oldestUnsettled', 'inFlight', 'buffered', 'bufferedBytes'] as const) {
+      const said = `${name} of ${placeOf(tenure.assignment)} is ${expected[name]}, not ${shown[name]}`
+      sure(shown[name] === expected[name], said)
     }
     sure(tenure.paused === (shown.paused !== null), 'a partition that is said to be paused was paused')
     if (oldest !== null)

@@ -2,7 +2,7 @@
  * The engine against a model, for any order of facts: joins with changing assignments, losses, fetches with gaps, attempts
  * that end in every way, dead letters that are refused, commits that fail or whose answer is lost, time.
  */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { seedOf } from '../core/seed.ts'
 import { ending, setting, steps } from './steps.ts'

@@ -2,7 +2,7 @@
  * Engines with one bug each, made by corrupting what a right one is told or answers. The checker must find every one of them:
  * a checker that finds nothing proves nothing.
  */
-import type { Command, Fact, Now, Task } from '../../src/core/facts.ts'
+import type { Command, Fact, Now, OffsetToCommit, Task } from '../../src/core/facts.ts'
 import type { Taken } from '../../src/core/record.ts'
 import type { Failure } from '../../src/core/verdict.ts'
 import type { Subject } from './world.ts'
@@ -49,18 +49,16 @@ function startsTwoOfALane(engine: Subject): Subject {
         fetched.set(epoch, [...(fetched.get(epoch) ?? []), ...fact.records])
       }
       return engine.decide(known, now).map(command => {
-        if (command.type !== 'start') return command
-        const [first] = command.tasks
-        const { lane, offset } = first?.record ?? {}
-        const records = fetched.get(first?.assignment.epoch ?? -1) ?? []
-        const next = records.find(
-          record => record.lane !== null && record.lane === lane && record.offset > (offset ?? 0),
-        )
-        if (first === undefined || next === undefined) return command
-        const { assignment, takenAtMs, startedAtMs } = first
+        const [first] = command.type === 'start' ? command.tasks : []
+        if (command.type !== 'start' || first === undefined) return command
+        const { assignment, record, takenAtMs, startedAtMs } = first
+        const next = fetched.get(assignment.epoch)?.find(({ lane, offset }) => {
+          return lane !== null && lane === record.lane && offset > record.offset
+        })
+        if (next === undefined) return command
         const task = { assignment, record: next, attempt: 1, takenAtMs, startedAtMs, firstFailedAtMs: null }
         forged.add(task)
-        return { ...command, tasks: [...command.tasks, task] }
+        return { type: 'start', tasks: [...command.tasks, task] }
       })
     },
     status: now => engine.status(now),
@@ -101,6 +99,10 @@ function replaysFailedCommits(engine: Subject): Subject {
   }
 }
 
+function moved(offsets: readonly OffsetToCommit[], by: number): OffsetToCommit[] {
+  return offsets.map(({ assignment, nextOffset }) => ({ assignment, nextOffset: nextOffset + by }))
+}
+
 /** Every so often one is lost. */
 function every(nth: number): () => boolean {
   let count = 0
@@ -112,14 +114,14 @@ export const PLANTED: readonly Planted[] = [
     name: 'a commit is one too high',
     plant: answering(command => {
       if (command.type !== 'commit') return [command]
-      return [{ ...command, offsets: command.offsets.map(each => ({ ...each, nextOffset: each.nextOffset + 1 })) }]
+      return [{ ...command, offsets: moved(command.offsets, 1) }]
     }),
   },
   {
     name: 'a commit is one too low',
     plant: answering(command => {
       if (command.type !== 'commit') return [command]
-      return [{ ...command, offsets: command.offsets.map(each => ({ ...each, nextOffset: each.nextOffset - 1 })) }]
+      return [{ ...command, offsets: moved(command.offsets, -1) }]
     }),
   },
   { name: 'a failed commit is replayed', plant: replaysFailedCommits },

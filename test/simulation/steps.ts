@@ -1,5 +1,5 @@
 /** What may happen to the world, as fast-check draws it. Indexes are taken modulo what there is, so that any list of steps makes sense. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { CommitFailure } from '../../src/core/facts.ts'
 import type { Disposition } from '../../src/core/record.ts'
 import type { Failure } from '../../src/core/verdict.ts'
@@ -43,7 +43,10 @@ export type Step =
   | { readonly type: 'commit'; readonly end: CommitEnd }
 
 /** `more`: the next step's facts come in the same batch. */
-export type Drawn = Step & { readonly more: boolean }
+export interface Drawn {
+  readonly step: Step
+  readonly more: boolean
+}
 
 export interface Setting {
   readonly inFlightMax: number
@@ -139,10 +142,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   weighted(8, fc.record({ type: is('commit'), end: commitEnd })),
 )
 
-export const steps: fc.Arbitrary<Drawn[]> = fc.array(
-  fc.tuple(step, fc.constantFrom(false, false, true)).map(([step, more]) => ({ ...step, more })),
-  { maxLength: 200, size: 'max' },
-)
+export const steps: fc.Arbitrary<Drawn[]> = fc.array(fc.record({ step, more: fc.constantFrom(false, false, true) }), {
+  maxLength: 200,
+  size: 'max',
+})
 
 export const setting: fc.Arbitrary<Setting> = fc.record({
   inFlightMax: fc.integer({ min: 1, max: 8 }),

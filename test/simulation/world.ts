@@ -172,10 +172,10 @@ export class World {
 
   // ── Steps ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  step(step: Drawn): void {
+  step({ step, more }: Drawn): void {
     if (step.type === 'pass') return this.#pass(step.ms)
     this.#queue.push(...this.#factsOf(step))
-    if (!step.more || this.#queue.length >= BATCH_MAX) this.#flush()
+    if (!more || this.#queue.length >= BATCH_MAX) this.#flush()
   }
 
   #factsOf(step: Exclude<Step, { type: 'pass' }>): Fact[] {
@@ -217,15 +217,14 @@ export class World {
   }
 
   #joined({ places, whole, order }: { places: readonly number[]; whole: boolean; order: number }): Fact {
-    const names = places.map(place => PLACES[place] ?? PLACES[0])
-    for (const place of [...this.#reading.keys()])
-      if (whole || !names.includes(place as never)) this.#reading.delete(place)
-    const turned = [...names.slice(order), ...names.slice(0, order)]
-    const assignments = turned.map(place => {
+    const names: string[] = places.map(place => PLACES[place] ?? PLACES[0])
+    for (const place of this.#reading.keys()) if (whole || !names.includes(place)) this.#reading.delete(place)
+    const known = names.map(place => {
       const [topic = '', partition = ''] = place.split('/')
-      const known = this.#reading.get(place)?.assignment
-      return known ?? { topic, partition: Number(partition), epoch: ++this.#epochs }
+      return this.#reading.get(place)?.assignment ?? { topic, partition: Number(partition), epoch: ++this.#epochs }
     })
+    // Epochs rise, but a source may name its assignments in any order.
+    const assignments = [...known.slice(order), ...known.slice(0, order)]
     for (const assignment of assignments) {
       const place = placeOf(assignment)
       if (!this.#reading.has(place))
@@ -411,7 +410,7 @@ export class World {
       else if (this.#commitUnderWay) this.#tell(...this.#commitEnds(at(commits, round)))
       else sure(this.#sleepOn(), 'past its time a stop waits for nothing but one commit')
     }
-    for (const task of [...this.#running]) this.#tell(...this.#attemptEnds(this.#running.indexOf(task), 'acked'))
+    while (this.#running.length > 0) this.#tell(...this.#attemptEnds(0, 'acked'))
   }
 }
 

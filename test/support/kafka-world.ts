@@ -127,6 +127,13 @@ export class KafkaWorld {
     await producer.disconnect()
   }
 
+  /** Asks for the offsets first: kafkajs deletes only where it has seen the topic's leaders. */
+  async removeBefore(topic: string, partition: number, offset: number): Promise<void> {
+    const admin = await this.admin()
+    await admin.fetchTopicOffsets(topic)
+    await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] })
+  }
+
   async committed(
     group: string,
     topic: string,

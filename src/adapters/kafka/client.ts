@@ -8,6 +8,7 @@ import { kafkajsLog, type Sign } from './log.ts'
 import { tokenProvider } from './oauth.ts'
 import type { KafkaConnection, KafkaSasl, KafkaTls } from './options.ts'
 import { patchKafkajs } from './patch.ts'
+import { Sockets } from './sockets.ts'
 
 /** A consumer never gives up: a broker that comes back finds the same member, and nothing is delivered twice. */
 export const RETRY_FOR_EVER = { retries: 1_000_000, initialRetryTime: 100, maxRetryTime: 1_000 } as const
@@ -22,6 +23,7 @@ const REAUTHENTICATION_THRESHOLD_MS = 3_000
 
 export interface Client {
   readonly kafka: Kafka
+  readonly sockets: Sockets
   /** Ends endless attempts to connect: from here on there are no brokers to try. */
   giveUp(): void
 }
@@ -34,10 +36,12 @@ export function kafkaClient(
   patchKafkajs()
   registerCodecs()
   let brokers: readonly string[] = connection.brokers
+  const sockets = new Sockets(connection.clock)
   const kafka = new kafkajs.Kafka({
     // kafkajs asks at every attempt, and an empty list is the one answer that it does not retry.
     brokers: () => [...brokers],
     clientId: connection.clientId,
+    socketFactory: sockets.factory,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     reauthenticationThreshold: REAUTHENTICATION_THRESHOLD_MS,
@@ -50,6 +54,7 @@ export function kafkaClient(
   })
   return {
     kafka,
+    sockets,
     giveUp() {
       brokers = []
     },

@@ -51,7 +51,8 @@ export class Commits {
     const live: { part: Part; offset: OffsetOf }[] = []
     for (const offset of offsets) {
       const part = this.#partitions.live(offset.assignment)
-      if (part !== null) live.push({ part, offset })
+      // A position that is out of range belongs to a log that may be gone: nothing of it is committed to what is there now.
+      if (part !== null && part.outOfRangeAt === null) live.push({ part, offset })
     }
     if (live.length === 0) return { ok: true }
     const door = this.#door()

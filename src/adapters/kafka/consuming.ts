@@ -1,24 +1,23 @@
 /** What happens while a consumer lives: kafkajs' events become the listener's facts, the listener's wishes kafkajs' calls. */
 import type { EachBatchPayload } from 'kafkajs'
 import { describe, Misconfigured } from '../../consumer/errors.ts'
-import type { Assignment, CommitResult, PartitionOffsets } from '../../consumer/ports.ts'
+import type { Assignment, CommitResult } from '../../consumer/ports.ts'
 import { Intake } from './batches.ts'
+import { BrokerWatch } from './broker-watch.ts'
 import { Commits, type OffsetOf } from './commit.ts'
 import { RejoinWanted } from './group.ts'
 import { Liveness } from './liveness.ts'
 import type { Sign } from './log.ts'
 import { Membership } from './membership.ts'
-import type { BrokerOffsets, OffsetsListener, TopicsKnown } from './offsets.ts'
+import type { OffsetsListener } from './offsets.ts'
 import type { KafkaSourceOptions } from './options.ts'
 import { byTopic, type Part, Partitions } from './partitions.ts'
 import type { Run, RunEvents } from './run.ts'
 import { within } from './time.ts'
-import { missingText, type Voice } from './voice.ts'
+import type { Voice } from './voice.ts'
 
 /** A fetch that fails once or twice is a leader that moves. */
 const FETCH_FAILURES_SAID = 3
-/** Brokers that do not answer for so long are worth a word of their own. */
-const UNANSWERED_MS_SAID = 15_000
 
 export class Consuming {
   readonly voice: Voice
@@ -38,9 +37,8 @@ export class Consuming {
   #rejoinWanted: string | null = null
   /** One hand-over per join, however often kafkajs has to try it. */
   #isHandedOver = false
-  #commitsBeforeAsking = 0
-  #missing = new Set<string>()
-  #unansweredSinceMs: number | null = null
+  /** No fetch runs beside the join: when one starts all the same, the join has failed. (A moved leader has kafkajs join beside fetches.) */
+  #isJoiningAlone = false
 
   constructor(options: KafkaSourceOptions, voice: Voice) {
     this.#options = options
@@ -61,22 +59,26 @@ export class Consuming {
         this.#membership.heartbeat(memberId, generation)
         voice.membershipConfirmed()
       },
-      fetchStarting: () => this.#fetchStarting(),
-      fetched: cost => {
-        voice.waiting('fetch', null)
-        voice.fetchDone(cost)
+      rebalancing: () => {
+        this.#isJoiningAlone = true
       },
+      fetchStarting: () => this.#fetchStarting(),
+      fetched: () => voice.waiting('fetch', null),
+      fetchAnswered: cost => voice.fetchDone(cost),
       batch: payload => this.#batch(payload),
       skipped: batch => this.#guarded(() => this.#intake.skipped(batch)),
       sign: sign => this.#heard(sign),
+      isJoining: () => this.#liveness.isJoining,
     }
-    this.offsetsListener = {
-      asking: () => {
-        this.#commitsBeforeAsking = this.#commits.answered
-      },
-      known: (topics, missing) => this.#offsetsKnown(topics, missing),
-      unanswered: error => this.#unanswered(error),
-    }
+    this.offsetsListener = new BrokerWatch({
+      options,
+      voice,
+      partitions: this.#partitions,
+      commits: this.#commits,
+      intake: this.#intake,
+      liveness: this.#liveness,
+      rejoin: why => this.rejoin(why),
+    })
   }
 
   get hasJoined(): boolean {
@@ -90,6 +92,8 @@ export class Consuming {
   begins(run: Run): void {
     this.#run = run
     this.#membership.reset()
+    this.#isHandedOver = false
+    this.#isJoiningAlone = false
   }
 
   /** The consumer is gone, and everything with it. */
@@ -174,6 +178,7 @@ export class Consuming {
   #joined(memberId: string, assignment: Readonly<Record<string, readonly number[]>>): void {
     this.#liveness.fetching()
     this.#isHandedOver = false
+    this.#isJoiningAlone = false
     this.#rejoinWanted = null
     if (this.#membership.joined(memberId)) this.#lose('the coordinator had expelled this member')
     const kept = this.#partitions.join(assignment)
@@ -197,8 +202,10 @@ export class Consuming {
 
   #fetchStarting(): void {
     this.#liveness.fetching()
-    const why = this.#rejoinWanted
-    if (why === null || !this.#membership.isMember) return
+    if (!this.#membership.isMember) return
+    // kafkajs goes on in the old generation after a join that failed; the listener has handed over and waits for a new one.
+    const why = this.#isHandedOver && this.#isJoiningAlone ? 'the last join failed' : this.#rejoinWanted
+    if (why === null) return
     this.#rejoinWanted = null
     throw new RejoinWanted(`rejoining: ${why}`)
   }
@@ -232,67 +239,11 @@ export class Consuming {
         this.#membership.expelled()
         break
       case 'fetch-failed':
+        this.#isJoiningAlone ||= this.#isHandedOver
         if (sign.times >= FETCH_FAILURES_SAID) this.voice.waiting('fetch', `fetching fails: ${sign.error}`)
         break
       default:
         sign satisfies never
     }
   }
-
-  #offsetsKnown(topics: TopicsKnown, missing: readonly string[]): void {
-    this.#liveness.brokerAnswered()
-    this.#unansweredSinceMs = null
-    this.voice.waiting('broker', null)
-    this.voice.waiting('topic', missing.length === 0 ? null : missingText(missing))
-    this.#topicsMissing(missing)
-    const isOlderThanACommit = this.#commits.answered !== this.#commitsBeforeAsking
-    const offsets: PartitionOffsets[] = []
-    for (const part of this.#partitions.all) {
-      const { topic, partition } = part.assignment
-      const known = topics.get(topic)?.get(partition)
-      if (known === undefined) continue
-      if (!isOlderThanACommit && hasVanished(part, known)) {
-        this.#beginAgain(part, known.logStart)
-        continue
-      }
-      if (!isOlderThanACommit || part.committed === null) part.committed = known.committed
-      part.highWatermark = Math.max(part.highWatermark, known.highWatermark)
-      const { assignment, committed, highWatermark } = part
-      offsets.push({ assignment, committed, highWatermark, logStart: known.logStart })
-    }
-    if (offsets.length > 0) this.voice.offsetsKnown(offsets)
-  }
-
-  /** A topic that comes back under the same name is another log: nothing of the old one may be committed to it. */
-  #topicsMissing(missing: readonly string[]): void {
-    const isBack = [...this.#missing].some(topic => !missing.includes(topic))
-    const before = this.#partitions.all.length
-    for (const topic of missing) {
-      this.#missing.add(topic)
-      this.#partitions.drop(topic)
-    }
-    if (this.#partitions.all.length !== before) this.voice.joined(this.#partitions.assignments)
-    if (!isBack) return
-    this.#missing = new Set(missing)
-    this.rejoin('a topic is there again')
-  }
-
-  /** Kafka forgets a group's offsets when it deletes a topic. Under the same name there is a new one, with other records. */
-  #beginAgain(part: Part, logStart: number): void {
-    if (this.voice.isHandingOver || part.resolve === null) return
-    part.resolve(String(logStart - 1))
-    this.#intake.anotherLog(part, logStart)
-  }
-
-  #unanswered(error: unknown): void {
-    const { clock, brokers } = this.#options
-    this.#unansweredSinceMs ??= clock.nowMs()
-    if (clock.nowMs() - this.#unansweredSinceMs < UNANSWERED_MS_SAID) return
-    this.voice.waiting('broker', `no broker answers at ${brokers.join(', ')} (${describe(error)})`)
-  }
-}
-
-/** The group had a committed offset here; a reset of kafkajs' leaves a placeholder, only a deleted topic leaves nothing. */
-function hasVanished(part: Part, known: BrokerOffsets): boolean {
-  return known.committed === null && !known.isReset && part.committed !== null && part.outOfRangeAt === null
 }

@@ -24,6 +24,7 @@ export function hookedRoundRobin(hooks: GroupHooks): PartitionAssigner {
     const { cluster, groupId } = config
     const find = cluster.findGroupCoordinator.bind(cluster)
     hooks.clusterMade(cluster, () => find({ groupId }))
+    keepNodes(cluster)
     cluster.findGroupCoordinator = async group => {
       if (group.groupId !== groupId) return await find(group)
       await hooks.beforeJoin()
@@ -40,6 +41,20 @@ export function hookedRoundRobin(hooks: GroupHooks): PartitionAssigner {
       }
     }
     return PartitionAssigners.roundRobin(config)
+  }
+}
+
+/**
+ * A broker that closes its connection is taken out of kafkajs' pool, and with the last one gone the consumer gives up for good
+ * before it has asked anybody. With the nodes of before it tries to fetch from them, and that looks for brokers for ever.
+ */
+function keepNodes(cluster: Cluster): void {
+  const nodeIds = cluster.getNodeIds.bind(cluster)
+  let known: number[] = []
+  cluster.getNodeIds = () => {
+    const now = nodeIds()
+    if (now.length > 0) known = now
+    return known
   }
 }
 

@@ -40,6 +40,10 @@ export class Liveness {
     this.#lastAnswerMs = this.#clock.nowMs()
   }
 
+  get isJoining(): boolean {
+    return this.#isJoining
+  }
+
   /** While no broker answers, the loop is silent because it tries to connect: that is no death. */
   get alive(): boolean {
     const nowMs = this.#clock.nowMs()

@@ -20,6 +20,8 @@ const METADATA_AGE_MS_MAX = 30_000
 /** eachBatch never waits, so this only has to be more than the partitions of one answer. */
 const PARTITIONS_AT_ONCE = 256
 const COORDINATOR_RETRY_MS = 500
+/** As kafkajs names them. */
+const JOINING_REQUESTS = new Set(['GroupCoordinator', 'Metadata', 'JoinGroup', 'SyncGroup'])
 const FETCH_API_KEY = 1
 /** Kafka 2.3: the first whose answers carry what kafkajs 2.2.4 and we read. */
 const FETCH_VERSION_MIN = 11
@@ -31,13 +33,20 @@ export interface RunEvents {
   coordinatorFound(coordinator: Broker): void
   joined(memberId: string, assignment: Readonly<Record<string, readonly number[]>>): void
   heartbeat(memberId: string, generation: number): void
+  /** The fetch loop has ended and a join is about to begin. */
+  rebalancing(): void
   /** May throw to force a join. */
   fetchStarting(): void
-  fetched(cost: { durationMs: number; bytes: number }): void
+  /** An answer that could be read. */
+  fetched(): void
+  /** One request's cost, whatever its answer was. */
+  fetchAnswered(cost: { durationMs: number; bytes: number }): void
   batch(payload: EachBatchPayload): void
   /** Nothing in it is for a reader: control records and aborted transactions only. */
   skipped(batch: SkippedBatch): void
   sign(sign: Sign): void
+  /** Whether a join may be waiting for others: the coordinator then answers nothing else on the same connection. */
+  isJoining(): boolean
 }
 
 export class Run {
@@ -99,13 +108,25 @@ export class Run {
     consumer.on(names.HEARTBEAT, ({ payload }) => {
       if (!this.#closed.signal.aborted) events.heartbeat(payload.memberId, payload.groupGenerationId)
     })
+    consumer.on(names.REBALANCING, () => {
+      if (!this.#closed.signal.aborted) events.rebalancing()
+    })
     consumer.on(names.FETCH_START, () => {
       if (!this.#closed.signal.aborted) events.fetchStarting()
+    })
+    consumer.on(names.FETCH, () => {
+      if (!this.#closed.signal.aborted) events.fetched()
     })
     consumer.on(names.REQUEST, ({ payload }) => {
       if (this.#closed.signal.aborted || payload.apiName !== 'Fetch') return
       // kafkajs takes it from the wall clock, which may have been set back meanwhile.
-      events.fetched({ durationMs: Math.max(0, payload.duration), bytes: payload.size })
+      events.fetchAnswered({ durationMs: Math.max(0, payload.duration), bytes: payload.size })
+    })
+    consumer.on(names.REQUEST_TIMEOUT, ({ payload: { apiName, broker } }) => {
+      if (events.isJoining() && !JOINING_REQUESTS.has(apiName)) return
+      const broken = this.#client.sockets.breakSilent(broker)
+      if (broken > 0)
+        this.#options.log.warn({ broker, request: apiName }, 'a broker has been silent: connecting to it anew')
     })
     consumer.on(names.END_BATCH_PROCESS, ({ payload }) => {
       if (!this.#closed.signal.aborted && payload.batchSize === 0) events.skipped(payload)

@@ -22,6 +22,8 @@ export class MemoryUnit implements Unit {
   #opening: Promise<void> | null = null
   #lost: Error | null = null
   #aborted = false
+  /** Statements run one after the other, as on a connection. */
+  #tail: Promise<void> = Promise.resolve()
   #cancelIdle: (() => void) | null = null
 
   constructor(inbox: MemoryInbox, claim: Claim, timeoutMs: number) {
@@ -54,6 +56,7 @@ export class MemoryUnit implements Unit {
     this.#taking = false
     try {
       await this.#open()
+      await this.#tail
       this.#commit()
       return null
     } catch (error) {
@@ -79,6 +82,13 @@ export class MemoryUnit implements Unit {
     if (this.#known !== null) throw new ClaimLost(this.#claim.handler)
     if (!this.#taking) throw new UnitClosed()
     await this.#open()
+    const done = this.#tail.then(() => this.#run(text, values))
+    // Whoever asked has the error; the chain only keeps the order.
+    this.#tail = done.catch(() => undefined)
+    await done
+  }
+
+  async #run(text: string, values: readonly unknown[]): Promise<void> {
     if (this.#lost !== null) throw this.#lost
     if (this.#aborted) throw new MemoryFailure(ABORTED)
     this.#watchIdle()

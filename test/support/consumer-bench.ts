@@ -1,0 +1,163 @@
+/** Whole consumers on parts in memory: one broker, one registry, one database, and time that passes only when a test says so. */
+import { type MemoryClock, memoryClock } from '../../src/adapters/memory/clock.ts'
+import { type MemoryDeadLetters, memoryDeadLetters } from '../../src/adapters/memory/dead-letters.ts'
+import { type MemoryDecoder, memoryDecoder } from '../../src/adapters/memory/decoder.ts'
+import type { NewRecord } from '../../src/adapters/memory/log.ts'
+import { type MemoryBroker, type MemorySource, memoryBroker } from '../../src/adapters/memory/source.ts'
+import { type MemoryUnitOfWork, memoryUnitOfWork } from '../../src/adapters/memory/unit-of-work.ts'
+import { Consumer, type ConsumerOptions, type ConsumerPorts } from '../../src/consumer/consumer.ts'
+import type { Handler } from '../../src/consumer/handler.ts'
+import { Routes, type TopicOptions } from '../../src/consumer/routes.ts'
+import type { Outcome } from '../../src/core/facts.ts'
+import type { PartitionStatus } from '../../src/core/status.ts'
+import { type Heard, listeningLog, listeningTelemetry, THING_ID, thingHandler, turn } from './floor.ts'
+
+export const GROUP = 'group'
+
+export interface BenchOptions {
+  readonly handlers?: readonly Handler[]
+  readonly topics?: Readonly<Record<string, TopicOptions>>
+  /** Of topic `things`; 0: there is no such topic. */
+  readonly partitions?: number
+  /** What differs from the usual limits. */
+  readonly limits?: Partial<ConsumerOptions>
+}
+
+export interface Member {
+  readonly consumer: Consumer
+  readonly source: MemorySource
+  readonly telemetry: Heard
+  readonly log: ReturnType<typeof listeningLog>
+}
+
+/** More than any scenario here takes. */
+const PATIENCE_MS = 300_000
+
+export class Bench {
+  readonly clock: MemoryClock = memoryClock()
+  readonly broker: MemoryBroker = memoryBroker({ clock: this.clock })
+  readonly database: MemoryUnitOfWork = memoryUnitOfWork({ clock: this.clock })
+  readonly letters: MemoryDeadLetters = memoryDeadLetters({ group: GROUP })
+  readonly decoder: MemoryDecoder
+  readonly routes: Routes
+  readonly members: Member[] = []
+  readonly #limits: Partial<ConsumerOptions>
+
+  constructor({ handlers = [thingHandler()], topics = {}, partitions = 1, limits = {} }: BenchOptions = {}) {
+    this.routes = new Routes(handlers, topics)
+    this.#limits = limits
+    const schemas = new Map([[THING_ID, { name: 'test.Thing' }]])
+    this.decoder = memoryDecoder({ readers: this.routes.readers, clock: this.clock, schemas })
+    if (partitions > 0) this.broker.topic('things', partitions)
+  }
+
+  /** Another consumer of the group; it is not started. */
+  member(differs: Partial<ConsumerPorts> = {}): Member {
+    const { clock, decoder, routes } = this
+    const source = this.broker.source({ group: GROUP, topics: routes.topics })
+    const log = listeningLog()
+    const telemetry = listeningTelemetry()
+    const consumer = new Consumer(
+      {
+        routes,
+        inFlightMax: 100,
+        budget: { recordsMax: 100_000, bytesMax: 64 * 1024 * 1024 },
+        windowMax: 10_000,
+        commitIntervalMs: 1_000,
+        sessionTimeoutMs: 30_000,
+        ...this.#limits,
+      },
+      {
+        source,
+        decoder,
+        deadLetters: this.letters,
+        unitOfWork: this.database,
+        clock,
+        random: () => 0.5,
+        telemetry,
+        log,
+        ...differs,
+      },
+    )
+    const member = { consumer, source, log, telemetry }
+    this.members.push(member)
+    return member
+  }
+
+  /** A member that has joined. */
+  async joined(differs: Partial<ConsumerPorts> = {}): Promise<Member> {
+    const member = this.member(differs)
+    void member.consumer.start()
+    await this.until('it has joined', () => member.consumer.status().joined)
+    return member
+  }
+
+  append(partition: number, ...records: readonly NewRecord[]): void {
+    this.broker.append('things', partition, ...records)
+  }
+
+  committed(partition = 0, topic = 'things'): number | null {
+    return this.broker.committed(GROUP, topic, partition)?.nextOffset ?? null
+  }
+
+  /** Time passes, and everything that is due happens, in order. */
+  async pass(ms: number): Promise<void> {
+    const endMs = this.clock.nowMs() + ms
+    await turn()
+    for (;;) {
+      const nextMs = this.clock.nextAtMs()
+      if (nextMs === null || nextMs > endMs) break
+      this.clock.advanceTo(nextMs)
+      await turn()
+    }
+    this.clock.advanceTo(endMs)
+    await turn()
+  }
+
+  /** Time passes until it holds; throws when it never does. */
+  async until(what: string, holds: () => boolean): Promise<void> {
+    const endMs = this.clock.nowMs() + PATIENCE_MS
+    await turn()
+    while (!holds()) {
+      const nextMs = this.clock.nextAtMs()
+      if (nextMs === null || nextMs > endMs) throw new Error(`it never came true that ${what}`)
+      this.clock.advanceTo(nextMs)
+      await turn()
+    }
+  }
+
+  /** Committed in the database, in that order. */
+  get effects(): string[] {
+    return this.database.effects.map(String)
+  }
+
+  /** Until so much of a partition is committed. */
+  async untilCommitted(nextOffset: number, partition = 0): Promise<void> {
+    await this.until(`${nextOffset} is committed`, () => (this.committed(partition) ?? 0) >= nextOffset)
+  }
+}
+
+/** How often each outcome was reached. */
+export function outcomesOf(...members: readonly Member[]): Partial<Record<Outcome, number>> {
+  const counts: Partial<Record<Outcome, number>> = {}
+  const count = (outcome: Outcome, times: number): void => {
+    counts[outcome] = (counts[outcome] ?? 0) + times
+  }
+  for (const { telemetry } of members) {
+    for (const fact of telemetry.facts) {
+      if (fact.type === 'settled') count(fact.outcome, 1)
+      if (fact.type === 'deadLettered') count('dead_lettered', fact.sentences.length)
+    }
+  }
+  return counts
+}
+
+/** The highest attempt that any record was given. */
+export function attemptsMax({ telemetry }: Member): number {
+  const tasks = telemetry.facts.flatMap(fact => (fact.type === 'failed' || fact.type === 'settled' ? [fact.task] : []))
+  return Math.max(0, ...tasks.map(({ attempt }) => attempt))
+}
+
+export function partitionOf({ consumer }: Member, partition = 0): PartitionStatus | undefined {
+  return consumer.status().partitions.find(status => status.partition === partition)
+}
