@@ -181,6 +181,7 @@ export class Engine<R extends Taken> {
     this.#commits.gone(partition)
     const tasks = this.#holdings.drop(partition)
     if (tasks.length > 0) this.#command({ type: 'abort', tasks })
+    if (this.#holdings.budget.records === 0) this.#gate.forgetBreakers()
   }
 
   #fetched(fetched: Fetched<R>): void {

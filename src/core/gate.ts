@@ -114,6 +114,11 @@ export class Gate {
     }))
   }
 
+  /** Nothing is in hand that could probe: whether a dependency is back is the next record's to find. */
+  forgetBreakers(): void {
+    for (const breaker of this.#breakers.values()) this.#close(breaker)
+  }
+
   #close(breaker: Breaker): void {
     this.#breakers.delete(breaker.dependency)
     for (const handler of breaker.handlers) this.#slotsOf(handler).breakers.delete(breaker)

@@ -226,6 +226,18 @@ describe('outages', () => {
     expect(scenario.engine.status(scenario.now).breakers).toEqual([])
   })
 
+  test('a breaker does not stay open when all that could probe it has moved away', () => {
+    const scenario = new Scenario()
+    scenario.join(0, 1)
+    scenario.fetch(0, { lane: 'a' })
+    scenario.fetch(1, { lane: 'b' })
+    scenario.fail('0@0', { kind: 'outage', dependency: 'database' })
+    scenario.join(0)
+    expect(scenario.engine.status(scenario.now).breakers).toMatchObject([{ dependency: 'database' }])
+    scenario.join()
+    expect(scenario.engine.status(scenario.now).breakers).toEqual([])
+  })
+
   test('a breaker that has nothing to probe with delays the probe of no other', () => {
     const scenario = consuming([0, 1])
     const g = handledBy('g')
