@@ -53,6 +53,22 @@ describe('a planned change of hands', () => {
     expect(epochsOf(first)).toEqual([before])
   })
 
+  test('takes along what waits for a schema: who has it now waits, who had it asks no more', async () => {
+    const bench = new Bench({ partitions: 2 })
+    bench.decoder.down()
+    bench.append(1, thing('a'))
+    const first = await bench.joined()
+    await bench.until('intake is held', () => partitionOf(first, 1)?.paused === 'intake')
+    const second = await bench.joined()
+    await bench.until('the other holds it', () => partitionOf(second, 1)?.paused === 'intake')
+    await bench.pass(20_000)
+    expect(first.consumer.registryError).toBeNull()
+    expect(second.consumer.registryError).toMatch(/unavailable/)
+    bench.decoder.up()
+    await bench.untilCommitted(1, 1)
+    expect(outcomesOf(second)).toEqual({ acked: 1 })
+  })
+
   test('waits for the handler that is in flight, commits what it did, and only then goes on', async () => {
     const gate = latch()
     const handler = thingHandler({
@@ -71,7 +87,9 @@ describe('a planned change of hands', () => {
     expect(first.consumer.status().standingStill).toMatch(/rebalancing/)
     expect(second.consumer.status().joined).toBe(false)
     gate.open()
+    const openedAtMs = bench.clock.nowMs()
     await bench.until('both have joined', () => partitionsOf(second) === 1)
+    expect(bench.clock.nowMs() - openedAtMs).toBeLessThan(100)
     expect(bench.committed(1)).toBe(1)
     await bench.untilCommitted(2, 1)
     expect(bench.effects).toEqual(['slow', 'next'])
@@ -182,6 +200,7 @@ describe('commits that fail', () => {
     await bench.untilCommitted(2)
     await bench.pass(10_000)
     expect(rejoins()).toBe(1)
+    expect(member.telemetry.facts.filter(({ type }) => type === 'joined')).toHaveLength(2)
     expect(outcomesOf(member)).toEqual({ acked: 2 })
     expect(member.log.lines).toContainEqual({
       level: 'warn',
