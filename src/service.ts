@@ -13,7 +13,7 @@ import { pinoLog } from './adapters/telemetry/log.ts'
 import { prometheus } from './adapters/telemetry/prometheus.ts'
 import { type Config, deadLetterTopicOf, type Environment, environment, parseConfig } from './config.ts'
 import { Consumer } from './consumer/consumer.ts'
-import { describe, InvalidConfiguration } from './consumer/errors.ts'
+import { describe, InvalidConfiguration, Misconfigured } from './consumer/errors.ts'
 import type { Handler } from './consumer/handler.ts'
 import { dependenciesOf, inspectionOf } from './consumer/inspection.ts'
 import type { Clock, DeadLetters, Decoder, Log, RecordSource, UnitOfWork } from './consumer/ports.ts'
@@ -56,6 +56,7 @@ export interface RunningService {
 /**
  * Resolves when the service consumes, however long what it depends on takes to answer. Wrong configuration or handlers: every
  * problem is said, and the process ends with exit code 78, or, with `ownProcess: false`, it rejects with `InvalidConfiguration`.
+ * A client that can not go on before it has consumed anything (brokers too old) rejects too.
  */
 export async function runService(options: ServiceOptions): Promise<RunningService> {
   const ownsProcess = options.ownProcess ?? true
@@ -139,7 +140,8 @@ class Service implements RunningService {
     this.log.info({ url: this.#url, version: version() }, 'started; waiting for what the service depends on')
     if (!(await this.#startup.run(this.#steps))) return
     await this.#consumer.start()
-    await this.#consumer.joined
+    const why = await Promise.race([this.#consumer.joined, this.#consumer.failed])
+    if (typeof why === 'string') throw new Misconfigured(why)
   }
 
   stop(reason = 'stop'): Promise<StopReport> {

@@ -166,7 +166,6 @@ export class Consumer {
         this.#loop.feed({ type: 'joined', assignments })
         this.#release()
         this.#joined.resolve()
-        log.info({ partitions: assignments.length }, 'joined the group')
       },
       lost: why => {
         this.#intake.retain([])

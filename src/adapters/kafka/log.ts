@@ -42,9 +42,14 @@ export function kafkajsLog({ log, clock }: { log: Log; clock: Clock }, hear: (si
     if (IGNORED.has(entry.log.message)) return
     const line = `kafkajs ${entry.namespace}: ${entry.log.message}`
     // Its errors are mostly one of many retries: what they come to is said by us, as an error where it is one.
-    if (entry.level > kafkajs.logLevel.WARN) log.debug(fieldsOf(entry), line)
+    if (entry.level > kafkajs.logLevel.WARN || isAnswer(entry)) log.debug(fieldsOf(entry), line)
     else if (isNews(line)) log.warn(fieldsOf(entry), line)
   }
+}
+
+/** An error code in an answer: whoever asked is told, and says what it comes to. */
+function isAnswer({ namespace, log: { message } }: LogEntry): boolean {
+  return namespace === 'Connection' && message.startsWith('Response ')
 }
 
 function signOf({ log: { message, ...extra } }: LogEntry): Sign | null {
