@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry'
 import { Kafka, logLevel } from 'kafkajs'
-import pg from 'pg'
+import { Client } from 'pg'
 import { expect, it } from 'vitest'
 import { runService } from '../../src/service.ts'
 import { orderTotals } from '../readme/order-totals.ts'
@@ -16,7 +16,7 @@ it('runs as a library, and stops with a report', async () => {
   const { brokers, registryUrl } = parts()
   const topic = await freshTopic('orders', { partitions: 2 })
   const database = await freshDatabase()
-  const client = new pg.Client(database.url)
+  const client = new Client(database.url)
   await client.connect()
   await client.query('create table paid_order (order_id text primary key, cents bigint not null)')
   const group = freshName('group')
@@ -40,14 +40,6 @@ it('runs as a library, and stops with a report', async () => {
     const registry = new SchemaRegistry({ host: registryUrl })
     const schema = await readFile(new URL('../../schemas/orders.avsc', import.meta.url), 'utf8')
     const { id } = await registry.register({ type: SchemaType.AVRO, schema }, { subject: `${topic}-value` })
-    const order = (orderId: string, type: string, totalCents: number) => ({
-      eventId: randomUUID(),
-      orderId,
-      customerId: 'c',
-      type,
-      totalCents,
-      occurredAt: Date.now(),
-    })
     const paid = order('paid', 'PAID', 4_200)
     const events = [order('paid', 'PLACED', 4_200), paid, paid, order('odd', 'PAID', -1)]
     const messages = await Promise.all(
@@ -70,3 +62,7 @@ it('runs as a library, and stops with a report', async () => {
     await database.drop()
   }
 })
+
+function order(orderId: string, type: string, totalCents: number) {
+  return { eventId: randomUUID(), orderId, customerId: 'c', type, totalCents, occurredAt: Date.now() }
+}

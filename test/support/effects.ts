@@ -1,5 +1,5 @@
 /** What the sample handlers left in Postgres, and what of a stream is missing. */
-import pg from 'pg'
+import { Pool } from 'pg'
 
 export interface Effects {
   /** Inbox rows of the handler. */
@@ -10,7 +10,7 @@ export interface Effects {
 }
 
 export function effectsIn(url: string): Effects {
-  const pool = new pg.Pool({ connectionString: url, max: 2 })
+  const pool = new Pool({ connectionString: url, max: 2 })
   // A database that is stopped in a test drops idle connections; the next question opens a new one.
   pool.on('error', () => undefined)
   const count = async (sql: string) => {

@@ -11,7 +11,7 @@ function lines() {
   const log = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
   const clock = memoryClock()
   const write = kafkajsLog({ log, clock }, () => {})(logLevel.DEBUG)
-  const hear = (namespace: string, level: number, extra: { message: string; [field: string]: unknown }) =>
+  const hear = (namespace: string, level: kafkajs.logLevel, extra: { message: string; [field: string]: unknown }) =>
     write({ namespace, level, label: '', log: { timestamp: '', ...extra } })
   return { said, clock, hear }
 }
