@@ -75,18 +75,17 @@ export class KafkaWorld {
   async createTopic(topic: string, partitions: number, config: Readonly<Record<string, string>> = {}): Promise<void> {
     const admin = await this.admin()
     const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }))
+    let perhapsThere = false
     for (let tries = 1; ; tries++) {
       try {
-        if (
-          await admin.createTopics({
-            waitForLeaders: true,
-            topics: [{ topic, numPartitions: partitions, configEntries }],
-          })
-        )
-          return
+        const topics = [{ topic, numPartitions: partitions, configEntries }]
+        if (await admin.createTopics({ waitForLeaders: true, topics })) return
+        // A try that failed while it waited for the leaders has created it.
+        if (perhapsThere) return
         if (tries === CREATE_TRIES_MAX) throw new Error(`${topic} exists already`)
       } catch (error) {
         if (tries === CREATE_TRIES_MAX) throw error
+        perhapsThere = true
       }
       await new Promise(resolve => setTimeout(resolve, 50))
     }
