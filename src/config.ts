@@ -2,6 +2,7 @@
  * Environment → frozen `Config`. The one definition of every variable, and the only file that reads `process.env`; check,
  * default, type, `.env.example` and the README's table all come from it.
  */
+import { HEARTBEAT_MS } from './adapters/kafka/options.ts'
 import { effectiveOf, exampleOf, tableOf } from './config/documentation.ts'
 import { kinds } from './config/kinds.ts'
 import {
@@ -75,12 +76,16 @@ const VARIABLES = {
   HTTP_HOST: optional(text, '0.0.0.0', 'the address of health, metrics and status'),
   HTTP_PORT: optional(integer(0, 65_535), '8080', '0 picks a free one'),
   IN_FLIGHT_MAX: optional(integer(1, 100_000), '100', 'records in handlers at once, whole process'),
-  BUFFER_RECORDS_MAX: optional(integer(1, 10_000_000), '100000', 'records fetched and not settled, whole process'),
+  BUFFER_RECORDS_MAX: optional(
+    integer(1, 10_000_000),
+    '100000',
+    'records fetched and not settled, whole process; fetching pauses there, and what was asked for before still comes',
+  ),
   BUFFER_BYTES_MAX: optional(integer(1, 2 ** 40), '67108864', 'the same in bytes; they count what is pinned'),
   PARTITION_WINDOW_MAX: optional(
     integer(1, 1_000_000),
     '10000',
-    'offsets between the committable one and the newest taken, per partition',
+    'offsets between the committable one and the newest taken, per partition; fetching pauses there',
   ),
   COMMIT_INTERVAL_MS: optional(
     milliseconds,
@@ -129,9 +134,6 @@ function rule<const Needed extends Name>(
 ): Rule {
   return { needs, problems }
 }
-
-/** The Kafka adapter sends one at least this often; bench of rebalances: the join waits for the slowest member's next one. */
-const HEARTBEAT_MS = 500
 
 /** One heartbeat may be lost and one late without the member being expelled; Kafka's own advice is a third. */
 const HEARTBEATS_PER_SESSION = 3

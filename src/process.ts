@@ -10,19 +10,28 @@ export interface Owned {
   readonly drainTimeoutMs: number
   /** Resolves, with the reason, when only a restart can help. */
   readonly failed: Promise<string>
+  /** True once a stop has come to its end. */
+  readonly hasStopped: boolean
   stop(reason: string): Promise<{ readonly unfinished: number; readonly committed: boolean }>
 }
+
+/**
+ * A signal that follows within this is the same one once more: npm and `timeout` repeat to a program what its terminal or
+ * group was sent already. Nobody means a second one that soon. The repeats come within a millisecond or two.
+ */
+const ECHO_WITHIN_MS = 50
 
 /** From now on a signal drains the service and ends the process; a second one ends it at once. */
 export function superviseProcess(service: Owned): void {
   const { log, failed, drainTimeoutMs } = service
-  let stopping = false
+  let stoppingSinceMs: number | null = null
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (stopping) {
+    if (stoppingSinceMs !== null) {
+      if (performance.now() - stoppingSinceMs < ECHO_WITHIN_MS) return
       log.warn({ signal }, 'a second signal: ending at once, what is in flight is not committed')
       process.exit(EXIT.secondSignal)
     }
-    stopping = true
+    stoppingSinceMs = performance.now()
     log.info(
       { signal, drainTimeoutMs },
       'stopping: nothing new is started, what is in flight is finished and committed',
@@ -42,6 +51,12 @@ export function superviseProcess(service: Owned): void {
   process.on('uncaughtException', error => die(log, error, 'an exception that nobody caught'))
   process.on('unhandledRejection', error => die(log, error, 'a rejection that nobody handled'))
   void failed.then(why => die(log, why, 'the consumer cannot go on'))
+  // A `process.exit` in a handler: whoever restarts only what failed must not take it for a clean stop.
+  process.on('exit', code => {
+    if (code !== EXIT.clean || service.hasStopped) return
+    log.error({}, 'something ended the process without a stop; ending without a commit')
+    process.exitCode = EXIT.unrecoverable
+  })
 }
 
 /** Says every problem of the configuration and ends the process; any other error ends it as unrecoverable. */

@@ -56,17 +56,20 @@ export interface RunningService {
 /**
  * Resolves when the service consumes, however long what it depends on takes to answer. Wrong configuration or handlers: every
  * problem is said, and the process ends with exit code 78, or, with `ownProcess: false`, it rejects with `InvalidConfiguration`.
- * A client that can not go on before it has consumed anything (brokers too old) rejects too.
+ * A client that can not go on before it has consumed anything (brokers too old) rejects too. Then nothing of it is left open.
  */
 export async function runService(options: ServiceOptions): Promise<RunningService> {
   const ownsProcess = options.ownProcess ?? true
+  let service: Service | null = null
   try {
-    const service = new Service(options)
+    service = new Service(options)
     if (ownsProcess) superviseProcess(service)
     await service.start()
     return service
   } catch (error) {
     if (ownsProcess) refuseToStart(error, pinoLog({ level: 'info' }))
+    // The process goes on without us: nothing of ours is left open in it.
+    await service?.stop('the start failed')
     throw error
   }
 }
@@ -85,6 +88,7 @@ class Service implements RunningService {
   readonly #outside: Outside
   #url = ''
   #stopping: Promise<StopReport> | null = null
+  #hasStopped = false
 
   constructor({ handlers, topics = {}, env = environment(), migrations }: ServiceOptions) {
     const config = checkedConfig(handlers, topics, env)
@@ -134,6 +138,10 @@ class Service implements RunningService {
     return this.#consumer.failed
   }
 
+  get hasStopped(): boolean {
+    return this.#hasStopped
+  }
+
   /** Live from the first moment, ready when everything has answered and the group is joined. */
   async start(): Promise<void> {
     this.#url = await this.#http.start()
@@ -167,6 +175,7 @@ class Service implements RunningService {
         this.log.warn({ error: describe(error) }, `${name} did not close cleanly`)
       }
     }
+    this.#hasStopped = true
     this.log.info({ reason, ...drained }, 'stopped')
     return { reason, ...drained }
   }

@@ -1,3 +1,4 @@
+import { urlOf } from '../adapters/http/url.ts'
 import { definition, type Environment } from '../config.ts'
 import { Misconfigured, Unavailable } from '../consumer/errors.ts'
 
@@ -11,9 +12,7 @@ export function urlFrom(given: string | undefined, env: Environment): string {
   if (httpPort === 0) {
     throw new Misconfigured('HTTP_PORT is 0, so the service has picked a port by itself: say where it is with --url')
   }
-  // Where it listens everywhere, this machine is one of the places.
-  const host = httpHost === '0.0.0.0' ? '127.0.0.1' : httpHost === '::' ? '::1' : httpHost
-  return `http://${host.includes(':') ? `[${host}]` : host}:${httpPort}`
+  return urlOf(httpHost, httpPort)
 }
 
 /** Rejects with `Unavailable` where nobody answers. */

@@ -4,6 +4,7 @@ import {
   type EnumShape,
   type FieldShape,
   type Logical,
+  lastName,
   type RecordShape,
   type Shape,
   type UnionShape,
@@ -179,8 +180,4 @@ function docOf(doc: string | null, indent: number): string {
   if (lines.length === 0) return ''
   if (lines.length === 1) return `${margin}/** ${lines[0]} */\n`
   return `${margin}/**\n${lines.map(line => `${margin} * ${line}\n`).join('')}${margin} */\n`
-}
-
-function lastName(name: string): string {
-  return name.slice(name.lastIndexOf('.') + 1)
 }

@@ -1,10 +1,8 @@
 import { parseArgs } from 'node:util'
-import type { Status } from '../consumer/ports.ts'
-import type { EngineStatus, PartitionStatus } from '../core/status.ts'
+import type { StatusBody } from '../adapters/http/status-schema.ts'
+import type { PartitionStatus } from '../core/status.ts'
 import { ask, urlFrom } from './ask.ts'
 import { type Command, EXIT } from './command.ts'
-
-type StatusBody = Omit<Status, 'engine'> & EngineStatus
 
 export const lag: Command = {
   usage: '[--json] [--url URL]',

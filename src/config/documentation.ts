@@ -1,7 +1,7 @@
 /** What the definition in config.ts says of itself: the example file, the table of the README, the values in force. */
 import type { Readings, Variable, Variables } from './variables.ts'
 
-export const TABLE_MARKERS = { begin: '<!-- configuration:begin -->', end: '<!-- configuration:end -->' } as const
+const TABLE_MARKERS = { begin: '<!-- configuration:begin -->', end: '<!-- configuration:end -->' } as const
 
 /** Ready to be copied to `.env` and read by `node --env-file`: what must be given stands there, the rest is commented out with its default. */
 export function exampleOf(variables: Variables): string {

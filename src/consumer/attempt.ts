@@ -13,6 +13,7 @@ import {
   describe,
   HandlerTimeout,
   Misconfigured,
+  placesOf,
   Reject,
   Unavailable,
   UnitClosed,
@@ -65,8 +66,8 @@ export async function attempt(
   } catch (error) {
     if (error instanceof CommitUnknown) ports.unanswered.add(task.record)
     const nobodyWaits = abort.signal.aborted && abort.signal.reason instanceof NobodyWaits
-    const failure: Failure = nobodyWaits ? { kind: 'aborted' } : classify(error, ports)
-    return { type: 'failed', task, failure, error: explain(error, ports) }
+    const { failure, words, ...places } = judge(error, ports)
+    return { type: 'failed', task, failure: nobodyWaits ? { kind: 'aborted' } : failure, error: words, ...places }
   }
 }
 
@@ -103,10 +104,11 @@ async function tryOnce(one: Try): Promise<Ending> {
   const { handler } = delivery
   const unit = claim === null ? null : (ports.database?.unitOfWork.begin(claim, handler.timeoutMs) ?? null)
   let timeout: HandlerTimeout | ClaimBusy | null = null
-  const disarm = ports.clock.at(ports.clock.nowMs() + handler.timeoutMs, () => {
+  let disarm = ports.clock.at(ports.clock.nowMs() + handler.timeoutMs, () => {
     timeout = timeoutOf(unit, one)
     abort.abort(timeout)
     unit?.destroy()
+    disarm = ports.clock.at(ports.clock.nowMs() + handler.timeoutMs, () => logDeaf(one))
   })
   try {
     // Others may own its partition since the inbox was asked.
@@ -125,6 +127,15 @@ async function tryOnce(one: Try): Promise<Ending> {
   } finally {
     disarm()
   }
+}
+
+/** Said once: nothing else is, as long as the handler does not end. */
+function logDeaf({ task, delivery: { handler }, ports: { log } }: Try): void {
+  const { topic, partition } = task.assignment
+  log.warn(
+    { handler: handler.name, topic, partition, offset: task.record.offset, timeoutMs: handler.timeoutMs },
+    'a handler goes on although its signal went off a whole timeout ago: its slot and its lane stay taken until it ends; after three timeouts /livez fails',
+  )
 }
 
 /** Time spent waiting for others (a connection, somebody else's claim) is not the handler's failure. */
@@ -158,6 +169,23 @@ function withFields(log: Log, fields: object): Log {
   }
 }
 
+const PASSING: Failure = { kind: 'passing', reason: 'attempts-exhausted', timedOut: false }
+
+/** Total: the record has to be answered for, whatever was thrown. */
+function judge(error: unknown, ports: AttemptPorts): { failure: Failure; words: string; at?: readonly string[] } {
+  try {
+    const failure = classify(error, ports)
+    const words = explain(error, ports)
+    // A mistake wants its line; of everything else the words say enough.
+    const isMistake = failure.kind === 'ours' || (failure.kind === 'passing' && !failure.timedOut)
+    const at = isMistake ? placesOf(error) : []
+    return at.length > 0 ? { failure, words, at } : { failure, words }
+  } catch {
+    // A getter of somebody's error class threw: nobody knows what it would have said.
+    return { failure: PASSING, words: describe(error) }
+  }
+}
+
 /** What a thrown thing means. Ours first, then the database's; what nobody knows may pass. */
 export function classify(error: unknown, { database }: Pick<AttemptPorts, 'database'>): Failure {
   if (error instanceof Reject) return { kind: 'record', reason: 'rejected' }
@@ -166,9 +194,8 @@ export function classify(error: unknown, { database }: Pick<AttemptPorts, 'datab
   if (error instanceof ClaimBusy) return { kind: 'waiting' }
   if (error instanceof CommitUnknown) return { kind: 'outage', dependency: 'database' }
   if (error instanceof HandlerTimeout) return { kind: 'passing', reason: 'attempts-exhausted', timedOut: true }
-  const passing: Failure = { kind: 'passing', reason: 'attempts-exhausted', timedOut: false }
-  if (error instanceof UnitClosed || error instanceof ClaimLost) return passing
-  return database?.unitOfWork.classify(error) ?? passing
+  if (error instanceof UnitClosed || error instanceof ClaimLost) return PASSING
+  return database?.unitOfWork.classify(error) ?? PASSING
 }
 
 function isAssertion(error: unknown): boolean {

@@ -143,6 +143,22 @@ export class InvalidConfiguration extends SluiceError {
   }
 }
 
+/** Enough to find the line, and short enough for a log line. */
+const PLACES_MAX = 3
+
+/** Where an error was thrown, innermost first: the frames of its stack outside of Node and of libraries. Places only, no words of the error's own. */
+export function placesOf(thrown: unknown): readonly string[] {
+  if (!(thrown instanceof Error) || typeof thrown.stack !== 'string') return []
+  // The message comes first, and may look like a frame.
+  const head = thrown.stack.indexOf(thrown.message)
+  return thrown.stack
+    .slice(head < 0 ? 0 : head + thrown.message.length)
+    .split('\n')
+    .filter(line => line.startsWith('    at ') && !line.includes('/node_modules/') && !line.includes('node:'))
+    .slice(0, PLACES_MAX)
+    .map(line => line.slice('    at '.length))
+}
+
 /** Class and message of anything that can be thrown: null, a string, an error. Never throws. */
 export function describe(thrown: unknown): string {
   try {

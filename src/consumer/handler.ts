@@ -16,7 +16,7 @@ export interface ConsumedRecord<Value> {
   /** As written, in order. */
   readonly headers: Headers
   /** The last value of that name, or undefined. */
-  header(name: string): Uint8Array | null | undefined
+  readonly header: (name: string) => Uint8Array | null | undefined
   readonly topic: string
   readonly partition: number
   readonly offset: number
@@ -100,10 +100,11 @@ const TIMEOUT_MS_DEFAULT = 10_000
  * What is wrong with the numbers or names is said when the service starts, all at once.
  */
 export function defineHandler<Value, Tombstones extends boolean = false>(
-  definition: OnceDefinition<Value, Tombstones>,
-): Handler
-export function defineHandler<Value, Tombstones extends boolean = false>(
   definition: RepeatableDefinition<Value, Tombstones>,
+): Handler
+// The last one: what is wrong with a definition is said in its terms, and it is what nearly everybody means.
+export function defineHandler<Value, Tombstones extends boolean = false>(
+  definition: OnceDefinition<Value, Tombstones>,
 ): Handler
 export function defineHandler<Value, Tombstones extends boolean>(
   definition: OnceDefinition<Value, Tombstones> | RepeatableDefinition<Value, Tombstones>,

@@ -5,7 +5,7 @@
  */
 import type { Fact } from '../core/facts.ts'
 import type { Assignment, DeadLetterReason, Disposition, Taken } from '../core/record.ts'
-import { backoffMs } from '../core/verdict.ts'
+import { steadyBackoffMs } from '../core/verdict.ts'
 import { describe, Misconfigured } from './errors.ts'
 import type { ConsumedRecord, Handler } from './handler.ts'
 import { idempotencyKey, laneOf, orderingKey } from './keys.ts'
@@ -38,7 +38,7 @@ export interface IntakePorts {
 }
 
 /** Between two requests for a schema that the registry did not answer. A guess, never tuned. */
-const LOAD_RETRY = { initialMs: 500, maxMs: 10_000, attemptsMax: Number.POSITIVE_INFINITY }
+const LOAD_RETRY = { initialMs: 500, maxMs: 10_000 }
 
 /** What an object in memory costs beside its bytes; measured roughly, on Node 24, for a small decoded record. */
 const RECORD_OVERHEAD_BYTES = 200
@@ -148,7 +148,7 @@ export class Intake {
     const held = this.#waitingFor(schemaId)
     const why = `waiting for schema ${schemaId}: ${text}`
     feed(held.map(({ assignment }) => ({ type: 'intakeHeld', assignment, why })))
-    const afterMs = Math.round(backoffMs(LOAD_RETRY, tries, 0.5 + random() / 2))
+    const afterMs = Math.round(steadyBackoffMs(LOAD_RETRY, tries, random()))
     const fields = { schemaId, partitions: held.length, retryAfterMs: afterMs, error: text }
     const level = error instanceof Misconfigured ? 'error' : 'warn'
     log[level](fields, 'the registry did not give a schema; the partitions that need it are held')
@@ -263,7 +263,9 @@ class DecodedRecord implements ConsumedRecord<unknown> {
     return this.#raw.timestampMs
   }
 
-  header(name: string): Uint8Array | null | undefined {
-    return this.#raw.headers.findLast(([known]) => known === name)?.[1]
+  /** A getter of a function, not a method: handlers take it out of the record (`{ value, header }`), and it must find its headers then too. */
+  get header(): (name: string) => Uint8Array | null | undefined {
+    const { headers } = this.#raw
+    return name => headers.findLast(([known]) => known === name)?.[1]
   }
 }

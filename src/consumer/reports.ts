@@ -3,11 +3,12 @@ import type { Fact, Sentence } from '../core/facts.ts'
 import type { IntakeRecord } from './intake.ts'
 import type { DeadLetter, Log } from './ports.ts'
 
-export function logFailure({ task, failure, error }: Extract<Fact<IntakeRecord>, { type: 'failed' }>, log: Log): void {
+export function logFailure(fact: Extract<Fact<IntakeRecord>, { type: 'failed' }>, log: Log): void {
+  const { task, failure, error, at } = fact
   const { topic, partition } = task.assignment
   const handler = task.record.delivery?.handler.name
   const { offset } = task.record
-  const fields = { topic, partition, offset, handler, attempt: task.attempt, kind: failure.kind, error }
+  const fields = { topic, partition, offset, handler, attempt: task.attempt, kind: failure.kind, error, at }
   switch (failure.kind) {
     case 'ours':
       return log.error(fields, 'a fault of ours: the handler is held until it is mended, nothing is dead-lettered')

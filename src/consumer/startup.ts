@@ -1,10 +1,10 @@
 /** What we depend on, and whether it answered: at the start one after the other, with patience; later as the engine finds. */
-import { backoffMs } from '../core/verdict.ts'
+import { steadyBackoffMs } from '../core/verdict.ts'
 import { describe, Misconfigured } from './errors.ts'
 import type { Clock, DependencyStatus, Log, Random } from './ports.ts'
 
 /** One clear line a try; nobody is hammered. A guess, never tuned. */
-const TRIES = { initialMs: 500, maxMs: 10_000, attemptsMax: Number.POSITIVE_INFINITY }
+const TRIES = { initialMs: 500, maxMs: 10_000 }
 
 export interface Step {
   readonly dependency: string
@@ -51,6 +51,7 @@ export class Startup {
 
   async #try({ dependency, run }: Step, tries: number): Promise<boolean> {
     const { clock, random, log } = this.#ports
+    if (tries === 1) this.#answered.set(dependency, 'asked, no answer yet')
     try {
       // A stop waits for nobody: what is asked may hang, and is closed next.
       if ((await Promise.race([run(), this.#stopped.promise])) === 'stopped') return false
@@ -60,7 +61,7 @@ export class Startup {
     } catch (error) {
       const text = describe(error)
       this.#answered.set(dependency, text)
-      const afterMs = Math.round(backoffMs(TRIES, tries, 0.5 + random() / 2))
+      const afterMs = Math.round(steadyBackoffMs(TRIES, tries, random()))
       const level = error instanceof Misconfigured ? 'error' : 'warn'
       log[level]({ dependency, tries, retryAfterMs: afterMs, error: text }, `waiting for ${dependency}`)
       const rested = new Promise<void>(resolve => clock.at(clock.nowMs() + afterMs, resolve))

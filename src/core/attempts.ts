@@ -6,7 +6,7 @@ import type { Holdings } from './holdings.ts'
 import type { Partition } from './partition.ts'
 import type { Taken } from './record.ts'
 import { Schedule } from './schedule.ts'
-import { backoffMs, type Failure, type RetryPolicy, verdictOn } from './verdict.ts'
+import { type Backoff, type Failure, steadyBackoffMs, verdictOn } from './verdict.ts'
 import { CONDEMNED, type Work } from './work.ts'
 
 export interface AttemptsOptions<R extends Taken> {
@@ -19,7 +19,7 @@ export interface AttemptsOptions<R extends Taken> {
 }
 
 /** Between two tries to write a dead letter that was refused. A guess, never tuned. */
-const LETTERS_RETRY: RetryPolicy = { initialMs: 500, maxMs: 15_000, attemptsMax: Number.POSITIVE_INFINITY }
+const LETTERS_RETRY: Backoff = { initialMs: 500, maxMs: 15_000 }
 
 export class Attempts<R extends Taken> {
   readonly #options: AttemptsOptions<R>
@@ -202,40 +202,36 @@ export class Attempts<R extends Taken> {
   // ── Dead letters ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   deadLettered(sentences: readonly Sentence<R>[]): void {
-    for (const { partition, works } of this.#lettersBack(sentences)) {
-      if (partition !== undefined) partition.lettersRefused = null
-      for (const work of works) this.#settle(work)
-    }
+    const { partition, works } = this.#lettersBack(sentences)
+    if (partition !== undefined) partition.lettersRefused = null
+    for (const work of works) this.#settle(work)
   }
 
   lettersRefused(sentences: readonly Sentence<R>[], error: string, { nowMs }: Now): void {
     const { holdings, random } = this.#options
-    for (const { partition, works } of this.#lettersBack(sentences)) {
-      if (partition === undefined) {
-        for (const work of works) holdings.done(work)
-        continue
-      }
-      for (const work of works) holdings.again(work)
-      const { failures = 0, sinceMs = nowMs } = partition.lettersRefused ?? {}
-      const retryAtMs = nowMs + backoffMs(LETTERS_RETRY, failures + 1, 0.5 + random() / 2)
-      partition.lettersRefused = { error, sinceMs, failures: failures + 1, retryAtMs }
+    const { partition, works } = this.#lettersBack(sentences)
+    if (partition === undefined) {
+      for (const work of works) holdings.done(work)
+      return
     }
+    for (const work of works) holdings.again(work)
+    const { failures = 0, sinceMs = nowMs } = partition.lettersRefused ?? {}
+    const retryAtMs = nowMs + steadyBackoffMs(LETTERS_RETRY, failures + 1, random())
+    partition.lettersRefused = { error, sinceMs, failures: failures + 1, retryAtMs }
   }
 
-  /** By partition; a write carries letters of one. */
-  #lettersBack(sentences: readonly Sentence<R>[]): { partition: Partition<R> | undefined; works: Work<R>[] }[] {
-    const byEpoch = new Map<number, { partition: Partition<R> | undefined; works: Work<R>[] }>()
-    for (const { task } of sentences) {
+  /** A write carries letters of one partition; undefined when that is gone. */
+  #lettersBack(sentences: readonly Sentence<R>[]): { partition: Partition<R> | undefined; works: readonly Work<R>[] } {
+    const works = sentences.map(({ task }) => {
       const work = this.#writing.get(task)
       assert(work !== undefined, 'a dead letter answers once')
       this.#writing.delete(task)
-      const partition = this.#options.holdings.of(work.assignment)
-      if (partition !== undefined) partition.letters = []
-      const group = byEpoch.get(work.assignment.epoch) ?? { partition, works: [] }
-      byEpoch.set(work.assignment.epoch, group)
-      group.works.push(work)
-    }
-    return [...byEpoch.values()]
+      return work
+    })
+    const [first] = works
+    const partition = first === undefined ? undefined : this.#options.holdings.of(first.assignment)
+    if (partition !== undefined) partition.letters = []
+    return { partition, works }
   }
 }
 

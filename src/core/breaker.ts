@@ -2,13 +2,13 @@
  * One per dependency. Closed: nobody notices it. Open: its handlers start nothing. Probing: one record of theirs is tried;
  * its end closes the breaker or opens it for longer. A breaker that is closed is thrown away, so none is ever idle.
  */
-import { backoffMs, type RetryPolicy } from './verdict.ts'
+import { type Backoff, steadyBackoffMs } from './verdict.ts'
 
 /** An outage is often over in a second (a fail-over, a restart); ten seconds bounds how late its end is noticed. A guess, never tuned. */
-const OUTAGE_PROBES: RetryPolicy = { initialMs: 500, maxMs: 10_000, attemptsMax: Number.POSITIVE_INFINITY }
+const OUTAGE_PROBES: Backoff = { initialMs: 500, maxMs: 10_000 }
 
 /** A fault of ours waits for somebody to change something: a migration, a password. */
-const FAULT_PROBES: RetryPolicy = { initialMs: 2_000, maxMs: 30_000, attemptsMax: Number.POSITIVE_INFINITY }
+const FAULT_PROBES: Backoff = { initialMs: 2_000, maxMs: 30_000 }
 
 export interface BreakerOpening {
   readonly dependency: string
@@ -56,9 +56,7 @@ export class Breaker {
     if (this.#failures > 0 && this.#probe !== record) return
     this.#failures++
     this.#probe = null
-    // Half of it is certain, or a lucky draw would hammer what is just coming back.
-    const policy = this.ours ? FAULT_PROBES : OUTAGE_PROBES
-    this.#probeAtMs = nowMs + backoffMs(policy, this.#failures, 0.5 + random / 2)
+    this.#probeAtMs = nowMs + steadyBackoffMs(this.ours ? FAULT_PROBES : OUTAGE_PROBES, this.#failures, random)
   }
 
   /** The probe ended without telling: the next record may go at once. */

@@ -31,7 +31,7 @@ export class Commits<R extends Taken> {
     return this.#underWay
   }
 
-  /** Whether anything settled is not committed. */
+  /** Whether all that settled is committed, as far as we may commit it. */
   get idle(): boolean {
     return !this.#underWay && this.#pending.size === 0
   }
@@ -65,10 +65,9 @@ export class Commits<R extends Taken> {
     return offsets
   }
 
-  succeeded(partition: Partition<R> | undefined, nextOffset: number): void {
-    if (partition === undefined) return
+  succeeded(partition: Partition<R>, nextOffset: number): void {
     partition.committed = Math.max(partition.committed ?? 0, nextOffset)
-    if (partition.toCommit === null) this.#pending.delete(partition)
+    this.moved(partition)
   }
 
   ended(): void {

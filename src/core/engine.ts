@@ -39,6 +39,7 @@ type Standing = 'out of the group' | 'consuming' | 'handing over' | 'handed over
 
 /** After so many failed commits a hand-over goes on without: what settled since the last good one is delivered again. */
 const HANDOVER_COMMIT_FAILURES_MAX = 5
+const HANDING_OVER = 'rebalancing: what is in flight is handed over before the group is joined again'
 
 export class Engine<R extends Taken> {
   readonly #options: EngineOptions
@@ -254,14 +255,13 @@ export class Engine<R extends Taken> {
     switch (this.#standing) {
       case 'out of the group':
         return 'waiting to join the group'
-      case 'handing over':
-      case 'handed over':
-        return 'rebalancing: what is in flight is handed over before the group is joined again'
       case 'fenced':
         return 'fenced: the coordinator does not know this member any more; waiting for the next join'
+      case 'handing over':
+      case 'handed over':
       case 'consuming': {
         const silentMs = nowMs - this.#confirmedAtMs
-        if (silentMs < this.#options.sessionTimeoutMs) return null
+        if (silentMs < this.#options.sessionTimeoutMs) return this.#standing === 'consuming' ? null : HANDING_OVER
         return `fenced: the coordinator has been silent for ${Math.round(silentMs / 1_000)} s; another member may own what we hold`
       }
       default:

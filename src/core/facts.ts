@@ -74,7 +74,14 @@ export type Fact<R extends Taken = Taken> =
   /** Intake cannot go on with this partition; null when it can again. */
   | { readonly type: 'intakeHeld'; readonly assignment: Assignment; readonly why: string | null }
   | { readonly type: 'settled'; readonly task: Task<R>; readonly outcome: 'acked' | 'duplicate' }
-  | { readonly type: 'failed'; readonly task: Task<R>; readonly failure: Failure; readonly error: string }
+  | {
+      readonly type: 'failed'
+      readonly task: Task<R>
+      readonly failure: Failure
+      readonly error: string
+      /** Where it was thrown, for the log; left out where that says nothing. */
+      readonly at?: readonly string[]
+    }
   | { readonly type: 'deadLettered'; readonly sentences: readonly Sentence<R>[] }
   | { readonly type: 'deadLetterFailed'; readonly sentences: readonly Sentence<R>[]; readonly error: string }
   | { readonly type: 'committed'; readonly offsets: readonly OffsetToCommit[] }

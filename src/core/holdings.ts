@@ -84,8 +84,8 @@ export class Holdings<R extends Taken> {
     if (!this.#partitions.has(work.assignment.epoch)) this.#forget(work.assignment)
   }
 
-  #lanesOf(work: Work<R>): Lanes<Work<R>> {
-    const lanes = this.#lanes.get(placeOf(work.assignment))
+  #lanesOf({ assignment }: Work<R>): Lanes<Work<R>> {
+    const lanes = this.#partitions.get(assignment.epoch)?.lanes ?? this.#lanes.get(placeOf(assignment))
     assert(lanes !== undefined, 'lanes stay while something of them is out')
     return lanes
   }

@@ -2,6 +2,7 @@
  * One assignment of one partition: its ledger, its lanes, what it holds, and what stops it. Knows nothing of other partitions.
  */
 
+import { assert } from './assert.ts'
 import type { Fetched, Sentence } from './facts.ts'
 import { Fifo } from './fifo.ts'
 import type { Lanes } from './lanes.ts'
@@ -128,7 +129,8 @@ export class Partition<R extends Taken> {
     const sentences: Sentence<R>[] = []
     while (works.length < LETTERS_MAX) {
       const work = this.lanes.take(CONDEMNED)
-      if (work === undefined || work.sentence === null) break
+      if (work === undefined) break
+      assert(work.sentence !== null, 'what stands in the line of the condemned has a sentence')
       works.push(work)
       sentences.push(work.sentence)
     }

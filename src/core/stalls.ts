@@ -100,7 +100,8 @@ function heldBack<R extends Taken>(work: Work<R>, partition: Partition<R>, view:
   if (partition.letters.includes(work)) return `${where}: its dead letter is being written`
   if (partition.running.has(work)) {
     const forMs = nowMs - (work.startedAtMs ?? nowMs)
-    return `${where} in attempt ${work.attempt} of handler ${handler} for ${seconds(forMs)}`
+    const lastOne = work.lastError === null ? '' : `; the last one ended with ${work.lastError}`
+    return `${where} in attempt ${work.attempt} of handler ${handler} for ${seconds(forMs)}${lastOne}`
   }
   if (work.restsUntilMs !== null) {
     const inMs = Math.max(0, work.restsUntilMs - nowMs)

@@ -19,10 +19,14 @@ export type Failure =
   /** Nobody waits for the answer any more (lost partition, drain timeout). */
   | { readonly kind: 'aborted' }
 
-/** Capped exponential backoff with full jitter. Attempts count from 1, the first included. */
-export interface RetryPolicy {
+/** Waits that double from `initialMs` to `maxMs`. */
+export interface Backoff {
   readonly initialMs: number
   readonly maxMs: number
+}
+
+/** Capped exponential backoff with full jitter. Attempts count from 1, the first included. */
+export interface RetryPolicy extends Backoff {
   readonly attemptsMax: number
 }
 
@@ -70,6 +74,14 @@ export function verdictOn(failure: Failure, handler: string, so: AttemptsSoFar):
  * Full jitter: uniform in [0, min(maxMs, initialMs · 2^(failures − 1))], which spreads a herd best.
  * Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
  */
-export function backoffMs({ initialMs, maxMs }: RetryPolicy, failures: number, random: number): number {
+export function backoffMs({ initialMs, maxMs }: Backoff, failures: number, random: number): number {
   return random * Math.min(maxMs, initialMs * 2 ** Math.min(failures - 1, 52))
+}
+
+/**
+ * Equal jitter, for what is asked again until it answers: half of the wait is certain, or a lucky draw would hammer what is
+ * just coming back. The same source.
+ */
+export function steadyBackoffMs(backoff: Backoff, failures: number, random: number): number {
+  return backoffMs(backoff, failures, 0.5 + random / 2)
 }

@@ -200,7 +200,9 @@ describe('what a handler throws', () => {
       await effect(tx, 'a')
       throw thrown
     })
-    expect(await fact).toEqual({ type: 'failed', task, failure: PASSING, error })
+    const at =
+      thrown instanceof Error ? { at: expect.arrayContaining([expect.stringMatching(/attempt\.test\.ts:\d+/)]) } : {}
+    expect(await fact).toEqual({ type: 'failed', task, failure: PASSING, error, ...at })
     expect(database.effects).toEqual([])
     expect(database.rows()).toEqual([])
     expect(clock.nextAtMs()).toBeNull()
@@ -223,6 +225,19 @@ describe('what a handler throws', () => {
     expect(
       await failureOf(() => {
         throw new Unspeakable()
+      }),
+    ).toEqual(PASSING)
+  })
+
+  test.each(['code', 'cause'])('an error whose %s throws when it is asked for is answered too', async name => {
+    const thrown = Object.defineProperty(new Error('x'), name, {
+      get() {
+        throw new TypeError('none of your business')
+      },
+    })
+    expect(
+      await failureOf(() => {
+        throw thrown
       }),
     ).toEqual(PASSING)
   })
@@ -305,12 +320,15 @@ describe('a handler past its timeout', () => {
     expect(database.rows()).toEqual([])
   })
 
-  test('that never returns never ends: its slot and its lane stay taken', async () => {
+  test('that never returns never ends: its slot and its lane stay taken, which is said once', async () => {
     const { ended } = begin(() => new Promise(() => undefined))
     await turn()
+    clock.advance(TIMEOUT_MS * 2 - 1)
+    expect(log.lines).toEqual([])
     clock.advance(TIMEOUT_MS * 10)
     await turn()
     expect(ended()).toBe(false)
+    expect(log.lines).toMatchObject([{ level: 'warn', fields: { offset: 7, timeoutMs: TIMEOUT_MS } }])
   })
 
   test('frees its claim at once, though it does not return', async () => {

@@ -5,8 +5,9 @@
 import { describe, expect, test } from 'vitest'
 import { DeadLetterNotWritten } from '../../src/consumer/errors.ts'
 import { exponential, Reject } from '../../src/consumer/handler.ts'
+import { bytes } from '../support/bytes.ts'
 import { attemptsMax, Bench, outcomesOf, partitionOf } from '../support/consumer-bench.ts'
-import { bytes, thing, thingHandler } from '../support/floor.ts'
+import { thing, thingHandler } from '../support/floor.ts'
 
 const RETRY = exponential({ initialMs: 100, maxMs: 1_000, attemptsMax: 3 })
 

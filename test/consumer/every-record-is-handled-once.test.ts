@@ -5,9 +5,7 @@
 import { describe, expect, test } from 'vitest'
 import { exponential } from '../../src/consumer/handler.ts'
 import { Bench, outcomesOf, partitionOf } from '../support/consumer-bench.ts'
-import { latch, thing, thingHandler } from '../support/floor.ts'
-
-const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
+import { latch, range, thing, thingHandler } from '../support/floor.ts'
 
 describe('every record is handled once', () => {
   test('on every partition, and all of it is committed', async () => {

@@ -7,8 +7,8 @@ import type { Assignment, PartitionAnswer, RawRecord } from '../../src/consumer/
 import { Routes, type TopicOptions } from '../../src/consumer/routes.ts'
 import type { Fact } from '../../src/core/facts.ts'
 import { Ledger } from '../../src/core/ledger.ts'
+import { bytes } from '../support/bytes.ts'
 import {
-  bytes,
   listeningLog,
   listeningTelemetry,
   rawRecord,
@@ -155,6 +155,9 @@ describe('a record that is decoded', () => {
     expect(seen?.header('a')).toEqual(bytes('2'))
     expect(seen?.header('b')).toBeNull()
     expect(seen?.header('c')).toBeUndefined()
+    // As handlers take it: out of the record.
+    const taken = seen?.header
+    expect(taken?.('a')).toEqual(bytes('2'))
   })
 
   test('is fed before accept returns', async () => {

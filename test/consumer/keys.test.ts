@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { ConsumedRecord, Handler } from '../../src/consumer/handler.ts'
 import { idempotencyKey, laneOf, orderingKey } from '../../src/consumer/keys.ts'
-import { bytes, thingHandler } from '../support/floor.ts'
+import { bytes } from '../support/bytes.ts'
+import { thingHandler } from '../support/floor.ts'
 
 const recordWith = (key: Uint8Array | null, value: unknown = {}): ConsumedRecord<unknown> => ({
   value,

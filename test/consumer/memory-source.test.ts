@@ -2,6 +2,7 @@ import { afterAll } from 'vitest'
 import { memoryClock } from '../../src/adapters/memory/clock.ts'
 import { type MemorySource, memoryBroker } from '../../src/adapters/memory/source.ts'
 import { recordSourceContract, type SourceHarness } from '../contracts/record-source.ts'
+import { turn } from '../support/floor.ts'
 
 const PATIENCE_MS = 60_000
 
@@ -49,10 +50,6 @@ function memoryHarness(): SourceHarness {
       while (clock.nowMs() < untilMs) await turn()
     },
   }
-}
-
-function turn(): Promise<void> {
-  return new Promise(resolve => setImmediate(resolve))
 }
 
 let pumping: NodeJS.Immediate | null = null

@@ -7,9 +7,7 @@ import { NobodyWaits } from '../../src/consumer/attempt.ts'
 import { inspectionOf } from '../../src/consumer/inspection.ts'
 import { Startup } from '../../src/consumer/startup.ts'
 import { Bench, type Member, outcomesOf, partitionOf } from '../support/consumer-bench.ts'
-import { latch, thing, thingHandler } from '../support/floor.ts'
-
-const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
+import { latch, range, thing, thingHandler } from '../support/floor.ts'
 
 const epochsOf = ({ consumer }: Member): number[] => consumer.status().partitions.map(({ epoch }) => epoch)
 

@@ -64,11 +64,18 @@ describe.concurrent('the exit code', () => {
   test.each<NodeJS.Signals>(['SIGTERM', 'SIGINT'])(
     'is 130 at a second signal, though the stop is under way',
     async second => {
-      const { code, lines } = await run('stop hangs', { signals: ['SIGTERM', second] })
+      // Whether the one between counts as an echo depends on how quick this machine is; the last one does not.
+      const { code, lines } = await run('stop hangs and says so', { signals: ['SIGTERM', second, second] })
       expect(code).toBe(130)
       expect(lines.map(({ level }) => level)).toEqual(['info', 'warn'])
     },
   )
+
+  test('is 0 when one signal came twice: it is repeated by npm, nobody was impatient', async () => {
+    const { code, lines } = await run('signalled twice at once')
+    expect(code).toBe(0)
+    expect(lines.filter(({ level }) => level === 'warn')).toEqual([])
+  })
 
   test('is 78 for a wrong configuration, with every problem in one line', async () => {
     const { code, lines } = await run('misconfigured')
@@ -91,6 +98,13 @@ describe.concurrent('the exit code', () => {
     const { code, lines } = await run(scenario)
     expect(code).toBe(1)
     expect(lines).toMatchObject([{ level: 'error', error, message: expect.stringMatching(message) }])
+  })
+
+  test('is 1, and it is said, when something ended the process with 0 without a stop', async () => {
+    const { code, lines } = await run('exits with 0')
+    expect(code).toBe(1)
+    expect(lines).toMatchObject([{ level: 'error', message: expect.stringMatching(/without a stop/) }])
+    expect(await run('exits with 3')).toMatchObject({ code: 3 })
   })
 
   test('is 1 when the stop itself is broken', async () => {

@@ -1,6 +1,7 @@
 /** What every dead letter writer promises, run in memory and on Kafka. */
 import { afterEach, describe, expect, test } from 'vitest'
 import type { DeadLetter, DeadLetters, RawRecord } from '../../src/consumer/ports.ts'
+import { bytes, hex } from '../support/bytes.ts'
 
 /** A letter as somebody reads it back. */
 export interface ReadLetter {
@@ -24,8 +25,6 @@ export interface DeadLettersHarness {
   /** From now on nothing is taken for it. */
   refuse(topic: string): Promise<void>
 }
-
-const bytes = (text: string): Uint8Array => Buffer.from(text)
 
 export function letterOf(topic: string, change: Partial<DeadLetter> & { offset?: number } = {}): DeadLetter {
   const { offset = 0, ...rest } = change
@@ -167,8 +166,4 @@ function plain({ offset, timestampMs, key, value, headers }: RawRecord): object 
     value: hex(value),
     headers: headers.map(([name, content]) => [name, hex(content)]),
   }
-}
-
-function hex(content: Uint8Array | null): string | null {
-  return content === null ? null : Buffer.from(content).toString('hex')
 }

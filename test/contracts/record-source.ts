@@ -1,6 +1,7 @@
 /** What every record source promises: each sentence of the port is a test here, run on the memory source and on Kafka. */
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Headers, RecordSource } from '../../src/consumer/ports.ts'
+import { bytes, hex } from '../support/bytes.ts'
 import { Listening } from './listening.ts'
 
 export interface TestRecord {
@@ -37,7 +38,6 @@ export interface SourceHarness {
   readonly pass: (ms: number) => Promise<void>
 }
 
-const bytes = (text: string): Uint8Array => Buffer.from(text)
 const numbered = (count: number, prefix = 'v'): TestRecord[] =>
   Array.from({ length: count }, (_, index) => ({ value: bytes(`${prefix}${index}`) }))
 
@@ -474,8 +474,4 @@ function ends({ harness, begin, topicOf, until, pass }: Context): void {
     await source.stop()
     await expect(starting).rejects.toThrow('stopped')
   })
-}
-
-function hex(value: Uint8Array | null | undefined): string | null | undefined {
-  return value === null || value === undefined ? value : Buffer.from(value).toString('hex')
 }

@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ClaimBusy, ClaimLost, CommitUnknown, Reject, Unavailable, UnitClosed } from '../../src/consumer/errors.ts'
 import type { Claim, Transaction, Unit, UnitOfWork } from '../../src/consumer/ports.ts'
+import { bytes } from '../support/bytes.ts'
 
 /** An adapter with a fresh, empty database, and what the suite must be able to do to it. */
 export interface Bench {
@@ -370,8 +371,4 @@ export async function until(fact: () => boolean): Promise<void> {
 
 function withKey(idempotencyKey: string): Claim {
   return { ...RECORD, idempotencyKey }
-}
-
-function bytes(text: string): Uint8Array {
-  return new TextEncoder().encode(text)
 }

@@ -4,6 +4,7 @@ import { kafkaDeadLetters } from '../../src/adapters/kafka/dead-letters.ts'
 import type { KafkaDeadLettersOptions } from '../../src/adapters/kafka/options.ts'
 import { DeadLetterNotWritten, Misconfigured, Unavailable } from '../../src/consumer/errors.ts'
 import { deadLettersContract, letterOf, type ReadLetter } from '../contracts/dead-letters.ts'
+import { listeningLog } from '../support/floor.ts'
 import { KafkaWorld } from '../support/kafka-world.ts'
 import { freshName, parts } from '../support/parts.ts'
 import { type ReadMessage, readTopic } from '../support/read-topic.ts'
@@ -140,6 +141,23 @@ describe('dead letters in Kafka', () => {
     await world().createTopic(`${topic}.dlt`, 1)
     await deadLetters.start()
     await deadLetters.write([letterOf(topic)])
+    await deadLetters.stop()
+  })
+
+  test('a dead letter topic that takes less than its source may hold is said at the start', async () => {
+    const topic = await sourceTopic(1, { 'max.message.bytes': '200000' })
+    await world().createTopic(`${topic}.dlt`, 1, { 'max.message.bytes': '265535' })
+    const log = listeningLog()
+    const deadLetters = kafkaDeadLetters({ ...optionsFor(topic), log })
+    await deadLetters.start()
+    await deadLetters.stop()
+    const warnings = log.lines.filter(({ level }) => level === 'warn')
+    expect(warnings).toMatchObject([{ fields: { topic: `${topic}.dlt`, bytesMax: 265_535, neededBytes: 265_536 } }])
+  })
+
+  test('a source topic that does not exist is what is named', async () => {
+    const deadLetters = kafkaDeadLetters(optionsFor(`none-${crypto.randomUUID()}`, { createTopics: false }))
+    await expect(deadLetters.start()).rejects.toThrow(/^topic none-\S+ does not exist/)
     await deadLetters.stop()
   })
 

@@ -124,6 +124,19 @@ describe('sessions that end', () => {
     expect(await begin().finish()).toBeNull()
   })
 
+  test('a frozen server is not asked a second time over another connection of the pool', async () => {
+    const units = [begin('a', 200), begin('b', 200)]
+    await Promise.all(units.map(pidOf))
+    for (const unit of units) await unit.finish()
+    bench.proxy.freeze()
+    const beganAtMs = performance.now()
+    expect(await failureOf(begin('c', 200).finish())).toEqual(OUTAGE)
+    // One answer that did not come takes 1.2 s and a rollback's second at most; two would take twice as long.
+    expect(performance.now() - beganAtMs).toBeLessThan(2_300)
+    bench.proxy.accept()
+    expect(await begin('c').finish()).toBeNull()
+  })
+
   test('stopping does not wait for a frozen server', async () => {
     const unit = begin()
     await bench.effect(unit.tx, 'a')
@@ -254,7 +267,7 @@ describe('errors as the server words them', () => {
     ['a missing table', `select 's3cret' from missing`, [], { kind: 'ours' }],
     ['a missing column', `select missing from strict where name = $1`, ['s3cret'], { kind: 'ours' }],
     ['a syntax error', `selec 's3cret'`, [], { kind: 'ours' }],
-    ['a lock that is not free', `select * from strict for update nowait`, [], PASSING],
+    ['a lock that is not free', `select * from strict for update nowait`, [], { kind: 'waiting' }],
     ['a deadlock', `do $$ begin raise exception 's3cret' using errcode = '40P01'; end $$`, [], PASSING],
     ['a full disk', `do $$ begin raise exception 's3cret' using errcode = '53100'; end $$`, [], OUTAGE],
   ])('%s', async (name, text, values, failure) => {
@@ -309,6 +322,22 @@ describe('errors as the server words them', () => {
     await Promise.all([first, second].map((unit, n) => (ends[n] === 'it went well' ? unit.finish() : unit.abandon())))
     const again = begin(ends[0] === 'it went well' ? 'b' : 'a')
     await lock(again, 1)
+    expect(await again.finish()).toBeNull()
+  })
+
+  test('a table that somebody else keeps locked is waited for: no attempt is spent', async () => {
+    const other = await bench.direct.connect()
+    try {
+      await other.query('begin; lock table effects in exclusive mode')
+      const unit = begin('k', 200)
+      expect(await failureOf(bench.effect(unit.tx, 'a'))).toEqual({ kind: 'waiting' })
+      await unit.abandon()
+    } finally {
+      await other.query('rollback')
+      other.release()
+    }
+    const again = begin()
+    await bench.effect(again.tx, 'a')
     expect(await again.finish()).toBeNull()
   })
 })

@@ -8,6 +8,7 @@ import { SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry'
 import { Kafka, logLevel } from 'kafkajs'
 import { Client } from 'pg'
 import { expect, it } from 'vitest'
+import { freePort } from '../../dev/stack/ports.ts'
 import { runService } from '../../src/service.ts'
 import { orderTotals } from '../readme/order-totals.ts'
 import { freshDatabase, freshName, freshTopic, parts, until } from '../support/parts.ts'
@@ -61,6 +62,29 @@ it('runs as a library, and stops with a report', async () => {
     await client.end()
     await database.drop()
   }
+})
+
+it('leaves nothing open where it cannot start', async () => {
+  const { brokers, registryUrl } = parts()
+  const topic = await freshTopic('orders')
+  const port = await freePort()
+  const started = runService({
+    handlers: [{ ...orderTotals, topics: [topic], idempotencyKey: null }],
+    ownProcess: false,
+    env: {
+      KAFKA_BROKERS: brokers.join(','),
+      KAFKA_GROUP_ID: freshName('group'),
+      // Shorter than a broker allows, which only the join tells.
+      KAFKA_SESSION_TIMEOUT_MS: '2000',
+      SCHEMA_REGISTRY_URL: registryUrl,
+      DEAD_LETTER_CREATE: 'true',
+      HTTP_HOST: '127.0.0.1',
+      HTTP_PORT: String(port),
+      LOG_LEVEL: 'silent',
+    },
+  })
+  await expect(started).rejects.toThrow(/session timeout/)
+  await expect(fetch(`http://127.0.0.1:${port}/livez`)).rejects.toThrow('fetch failed')
 })
 
 function order(orderId: string, type: string, totalCents: number) {

@@ -6,6 +6,7 @@ import { defineHandler, type Handler, type OnceDefinition, type Schema } from '.
 import type { IntakeRecord } from '../../src/consumer/intake.ts'
 import type { Known, Log, RawRecord, Telemetry } from '../../src/consumer/ports.ts'
 import type { Command, Fact } from '../../src/core/facts.ts'
+import { bytes } from './bytes.ts'
 
 export interface Thing {
   readonly id: string
@@ -35,10 +36,6 @@ export function repeatableHandler(
   differs: { timeoutMs?: number; name?: string } = {},
 ): Handler {
   return { ...thingHandler(differs), idempotencyKey: null, handle }
-}
-
-export function bytes(text: string): Uint8Array {
-  return new TextEncoder().encode(text)
 }
 
 export function valueOf(id: string, schemaId = THING_ID): Uint8Array {
@@ -98,6 +95,10 @@ export function listeningTelemetry(): Heard {
     missed: () => undefined,
     duplicate: (_record, known) => void duplicates.push(known),
   }
+}
+
+export function range(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index)
 }
 
 /** Everything that waits for no timer has happened. */

@@ -145,6 +145,14 @@ export class KafkaWorld {
     return { nextOffset: Number(row.offset), metadata: row.metadata ?? '' }
   }
 
+  /** Of every partition, in their order; null where there is none. */
+  async allCommitted(group: string, topic: string): Promise<(number | null)[]> {
+    const admin = await this.admin()
+    const [stored] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
+    const rows = stored?.partitions.toSorted((one, other) => one.partition - other.partition) ?? []
+    return rows.map(({ offset }) => (Number(offset) < 0 ? null : Number(offset)))
+  }
+
   /** As the coordinator does when a session is over: the members are gone and do not know it. */
   async expelAll(group: string): Promise<void> {
     const admin = await this.admin()

@@ -11,7 +11,11 @@ const log: Log = { debug: say('debug'), info: say('info'), warn: say('warn'), er
 const alive = setInterval(() => undefined, 60_000)
 
 type Stopped = Awaited<ReturnType<Owned['stop']>>
-const ended = (stopped: Stopped) => () => Promise.resolve(stopped)
+let hasStopped = false
+const ended = (stopped: Stopped) => () => {
+  hasStopped = true
+  return Promise.resolve(stopped)
+}
 const never = () => new Promise<never>(() => undefined)
 
 const STOPS: Readonly<Record<string, Owned['stop']>> = {
@@ -20,6 +24,11 @@ const STOPS: Readonly<Record<string, Owned['stop']>> = {
   uncommitted: ended({ unfinished: 0, committed: false }),
   'stop rejects': () => Promise.reject(new TypeError('the stop is broken')),
   'stop hangs': never,
+  'signalled twice at once': ended({ unfinished: 0, committed: true }),
+  'stop hangs and says so': () => {
+    setTimeout(() => process.stdout.write('ready\n'), 100)
+    return never()
+  },
   'stop hangs with nothing open': () => {
     clearInterval(alive)
     return never()
@@ -33,6 +42,13 @@ const HAPPENINGS: Readonly<Record<string, () => void>> = {
     })
   },
   'nobody handles': () => void Promise.reject(new TypeError('nobody handles me')),
+  'exits with 0': () => process.exit(0),
+  'exits with 3': () => process.exit(3),
+  // As npm does, after the terminal.
+  'signalled twice at once': () => {
+    process.emit('SIGINT', 'SIGINT')
+    process.emit('SIGINT', 'SIGINT')
+  },
   misconfigured: () =>
     refuseToStart(new InvalidConfiguration(['KAFKA_BROKERS is missing', 'HTTP_PORT is no port']), log),
   'cannot start': () => refuseToStart(new Misconfigured('no such mechanism'), log),
@@ -42,6 +58,9 @@ const [, , scenario = '', drainTimeoutMs = '60000'] = process.argv
 superviseProcess({
   log,
   drainTimeoutMs: Number(drainTimeoutMs),
+  get hasStopped() {
+    return hasStopped
+  },
   failed: scenario === 'failed' ? Promise.resolve('the client is dead') : never(),
   stop: STOPS[scenario] ?? never,
 })

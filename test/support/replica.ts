@@ -55,6 +55,17 @@ export async function startReplica(env: Readonly<Record<string, string>>, main =
   }
 }
 
+/** How many it owns; NaN while it does not answer. */
+export async function partitionsOf(replica: Replica): Promise<number> {
+  return (await replica.status())?.partitions.length ?? Number.NaN
+}
+
+/** Over all its partitions; NaN while it is not known of each. */
+export async function lagOf(replica: Replica): Promise<number> {
+  const partitions = (await replica.status())?.partitions ?? []
+  return partitions.reduce((sum, { lagRecords }) => sum + (lagRecords ?? Number.NaN), 0)
+}
+
 function linesOf(child: ChildProcess): LogLine[] {
   const lines: LogLine[] = []
   for (const stream of [child.stdout, child.stderr]) {

@@ -1,9 +1,10 @@
 import { STATUS_CODES } from 'node:http'
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
-import { Misconfigured } from '../../consumer/errors.ts'
+import { describe, Misconfigured } from '../../consumer/errors.ts'
 import type { Health, Inspection, Log } from '../../consumer/ports.ts'
 import { boundConnections } from './crowd.ts'
 import { STATUS_SCHEMA, type StatusBody } from './status-schema.ts'
+import { urlOf } from './url.ts'
 
 export interface HttpOptions {
   readonly host: string
@@ -52,7 +53,9 @@ export function httpServer(options: HttpOptions): HttpServer {
       try {
         await app.listen({ host, port })
       } catch (cause) {
-        throw new Misconfigured(`HTTP_HOST ${host}, HTTP_PORT ${port}: cannot listen there`, { cause })
+        throw new Misconfigured(`HTTP_HOST ${host}, HTTP_PORT ${port}: cannot listen there (${describe(cause)})`, {
+          cause,
+        })
       }
       const address = app.server.address()
       return urlOf(host, typeof address === 'object' && address !== null ? address.port : port)
@@ -122,10 +125,4 @@ async function stop(app: FastifyInstance, timeoutMs: number): Promise<void> {
   const late = setTimeout(() => app.server.closeAllConnections(), timeoutMs)
   await app.close()
   clearTimeout(late)
-}
-
-/** Where it listens everywhere, the local machine is one of the places. */
-function urlOf(host: string, port: number): string {
-  const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
-  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
 }

@@ -1,8 +1,8 @@
 /** What follows from what the brokers say of our topics beside the fetching. */
 import { describe } from '../../consumer/errors.ts'
 import type { PartitionOffsets } from '../../consumer/ports.ts'
-import type { Intake } from './batches.ts'
 import type { Commits } from './commit.ts'
+import type { Intake } from './intake.ts'
 import type { Liveness } from './liveness.ts'
 import type { BrokerOffsets, OffsetsListener, TopicsKnown } from './offsets.ts'
 import type { KafkaConnection } from './options.ts'
@@ -65,9 +65,9 @@ export class BrokerWatch implements OffsetsListener {
         continue
       }
       if (!isOlderThanACommit || part.committed === null) part.committed = known.committed
-      part.highWatermark = Math.max(part.highWatermark, known.highWatermark)
-      const { assignment, committed, highWatermark } = part
-      offsets.push({ assignment, committed, highWatermark, logStart: known.logStart })
+      const { assignment, committed } = part
+      const { highWatermark, logStart } = known
+      offsets.push({ assignment, committed, highWatermark, logStart })
     }
     if (offsets.length > 0) this.#voice.offsetsKnown(offsets)
   }

@@ -103,7 +103,8 @@ export class DeadLetterOutlet {
   #ours(error: unknown): Error {
     if (error instanceof DeadLetterNotWritten) return error
     const topic = `dead letter topic ${this.#topic}`
-    switch (faultOf(error)) {
+    const fault = faultOf(error)
+    switch (fault) {
       case 'missing-topic':
         return new Misconfigured(`${topic} does not exist`, { cause: error })
       case 'permission':
@@ -113,10 +114,11 @@ export class DeadLetterOutlet {
         return ourErrorOf(error, `writing to ${topic}`)
       case 'unreachable':
       case 'client':
-      default:
         return protocolErrorOf(error) === null
           ? ourErrorOf(error, `writing to ${topic}`)
           : new DeadLetterNotWritten(`${topic} did not take it: ${describe(error)}`, { cause: error })
+      default:
+        return fault satisfies never
     }
   }
 }

@@ -2,7 +2,7 @@
 import type { IHeaders, Message } from 'kafkajs'
 import type { DeadLetter, Headers } from '../../consumer/ports.ts'
 
-export const DEAD_LETTER_PREFIX = 'sluice-dlt-'
+const DEAD_LETTER_PREFIX = 'sluice-dlt-'
 /** Headers of the source record that look like ours keep their bytes under this name: nobody takes them for ours. */
 const ORIGINAL_PREFIX = 'original-'
 const ERROR_BYTES_MAX = 1024

@@ -16,17 +16,18 @@ const CREATED_TRY_MS = 100
 export async function deadLetterTopic(admin: Admin, source: string, options: KafkaDeadLettersOptions): Promise<number> {
   const topic = options.topicFor(source)
   const found = await partitionsOf(admin, topic)
-  if (found !== null) return found
-  if (!options.createTopics)
-    throw new Misconfigured(`dead letter topic ${topic} does not exist: create it, or set DEAD_LETTER_CREATE=true`)
   const partitions = await partitionsOf(admin, source)
+  if (found !== null) {
+    if (partitions !== null) await sayIfTooSmall(admin, { topic, source, log: options.log })
+    return found
+  }
   // Without its source there is nothing to go by; whoever asks again finds it when it is there.
   if (partitions === null)
-    throw new Misconfigured(`topic ${source} does not exist: its dead letter topic cannot be created yet`)
-  await create(admin, topic, {
-    partitions,
-    messageBytesMax: (await messageBytesMaxOf(admin, source)) + ROOM_FOR_HEADERS_BYTES,
-  })
+    throw new Misconfigured(`topic ${source} does not exist, nor does its dead letter topic ${topic}`)
+  if (!options.createTopics)
+    throw new Misconfigured(`dead letter topic ${topic} does not exist: create it, or set DEAD_LETTER_CREATE=true`)
+  const messageBytesMax = (await messageBytesMaxOf(admin, source)) ?? MESSAGE_BYTES_MAX_DEFAULT
+  await create(admin, topic, { partitions, messageBytesMax: messageBytesMax + ROOM_FOR_HEADERS_BYTES })
   options.log.info({ topic, partitions }, 'created a dead letter topic')
   return await created(admin, topic)
 }
@@ -41,17 +42,33 @@ async function partitionsOf(admin: Admin, topic: string): Promise<number | null>
   }
 }
 
-async function messageBytesMaxOf(admin: Admin, topic: string): Promise<number> {
+/** A record that its dead letter topic refuses would hold its partition until somebody sees why. */
+async function sayIfTooSmall(
+  admin: Admin,
+  { topic, source, log }: { topic: string; source: string; log: KafkaDeadLettersOptions['log'] },
+): Promise<void> {
+  const [bytesMax, sourceBytesMax] = [await messageBytesMaxOf(admin, topic), await messageBytesMaxOf(admin, source)]
+  if (bytesMax === null || sourceBytesMax === null) return
+  const neededBytes = sourceBytesMax + ROOM_FOR_HEADERS_BYTES
+  if (bytesMax >= neededBytes) return
+  log.warn(
+    { topic, source, bytesMax, neededBytes },
+    'a dead letter topic takes smaller records than it may be given, and a larger one will hold its partition: raise max.message.bytes',
+  )
+}
+
+/** Null where we are not allowed to know. */
+async function messageBytesMaxOf(admin: Admin, topic: string): Promise<number | null> {
   const name = 'max.message.bytes'
   try {
     const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: [name] }]
     const described = await admin.describeConfigs({ includeSynonyms: false, resources })
     const entry = described.resources[0]?.configEntries.find(({ configName }) => configName === name)
     const bytes = Number(entry?.configValue)
-    return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : MESSAGE_BYTES_MAX_DEFAULT
+    return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : null
   } catch (error) {
-    // We may be allowed to create topics and not to read configurations: Kafka's default then.
-    if (faultOf(error) === 'permission') return MESSAGE_BYTES_MAX_DEFAULT
+    // We may be allowed to create topics and not to read configurations.
+    if (faultOf(error) === 'permission') return null
     throw ourErrorOf(error, `reading the configuration of topic ${topic}`)
   }
 }

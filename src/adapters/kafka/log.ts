@@ -24,8 +24,12 @@ const REMEMBERED_MAX = 200
 /** Everything else that kafkajs attaches may hold what is none of a log's business: requests, assignments, stacks. */
 const FIELDS = ['broker', 'topic', 'partition', 'groupId', 'memberId', 'error', 'retryCount', 'retryTime'] as const
 
-/** Said at every start of a producer that does not retry for ever. Ours must not; it takes a new identity after a failure. */
-const IGNORED = new Set(['Limiting retries for the idempotent producer may invalidate EoS guarantees'])
+const IGNORED = new Set([
+  // Said at every start of a producer that does not retry for ever. Ours must not; it takes a new identity after a failure.
+  'Limiting retries for the idempotent producer may invalidate EoS guarantees',
+  // A stop that meets a join ends it so; it is no crash.
+  'Crash: KafkaJSNonRetriableError: the consumer is stopping',
+])
 
 export function kafkajsLog({ log, clock }: { log: Log; clock: Clock }, hear: (sign: Sign) => void): logCreator {
   const saidAtMs = new Map<string, number>()

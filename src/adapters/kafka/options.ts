@@ -1,6 +1,9 @@
 /** What the Kafka adapters are told. Plain data; `config.ts` has checked it. */
 import type { Clock, Log } from '../../consumer/ports.ts'
 
+/** The JoinGroup wait of everybody lasts until the slowest member's next heartbeat: this is the lever of a rebalance. */
+export const HEARTBEAT_MS = 500
+
 /** PEM texts. `ca` null: the system's authorities; `cert` and `key`: our own certificate, where the brokers ask for one. */
 export interface KafkaTls {
   readonly ca: string | null

@@ -14,7 +14,6 @@ export interface Part {
   outOfRangeAt: number | null
   /** The group's, as far as we know; null: none or unknown. */
   committed: number | null
-  highWatermark: number
 }
 
 /** Never used twice in a process, whichever source asks. */
@@ -87,7 +86,6 @@ function newPart(topic: string, partition: number): Part {
     paused: false,
     outOfRangeAt: null,
     committed: null,
-    highWatermark: 0,
   }
 }
 

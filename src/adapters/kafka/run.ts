@@ -5,12 +5,10 @@ import { type Client, kafkaClient, RETRY_FOR_EVER } from './client.ts'
 import { faultOf } from './faults.ts'
 import { hookedRoundRobin, JoinEnded } from './group.ts'
 import type { Sign } from './log.ts'
-import type { KafkaSourceOptions } from './options.ts'
+import { HEARTBEAT_MS, type KafkaSourceOptions } from './options.ts'
 import { LATE, rest, within } from './time.ts'
 
 const DISCONNECT_TIMEOUT_MS = 5_000
-/** The JoinGroup wait of everybody lasts until the slowest member's next heartbeat: this is the lever of a rebalance. */
-const HEARTBEAT_INTERVAL_MS = 500
 /** kafkajs sleeps this long when every partition is paused, and nothing wakes it on resume. */
 const FETCH_WAIT_MS_MAX = 100
 const FETCH_BYTES_MAX = 4 * 1024 * 1024
@@ -57,12 +55,14 @@ export class Run {
   readonly #client: Client
   #cluster: Cluster | null = null
   #findCoordinator: (() => Promise<Broker>) | null = null
-  readonly #batch: (payload: EachBatchPayload) => void
-  /** Set once: a consumer that did not end in time is not heard any more. */
+  readonly #events: RunEvents
+  /** Each takes one listener back: a consumer that did not end in time is not heard any more. */
+  readonly #deafen: readonly (() => void)[]
   readonly #closed = new AbortController()
 
   constructor(options: KafkaSourceOptions, events: RunEvents) {
     this.#options = options
+    this.#events = events
     this.#client = kafkaClient(options, RETRY_FOR_EVER, sign => {
       if (!this.#closed.signal.aborted) events.sign(sign)
     })
@@ -86,7 +86,7 @@ export class Run {
       partitionAssigners: [assigner],
       sessionTimeout: options.sessionTimeoutMs,
       rebalanceTimeout: options.rebalanceTimeoutMs,
-      heartbeatInterval: HEARTBEAT_INTERVAL_MS,
+      heartbeatInterval: HEARTBEAT_MS,
       maxWaitTimeInMs: FETCH_WAIT_MS_MAX,
       maxBytes: FETCH_BYTES_MAX,
       maxBytesPerPartition: PARTITION_FETCH_BYTES_MAX,
@@ -95,45 +95,35 @@ export class Run {
       // A crashed consumer is replaced by a new one, by us: it then waits for its topics and its brokers as at the start.
       retry: { ...RETRY_FOR_EVER, restartOnFailure: async () => false },
     })
-    this.crashed = this.#listen(events)
-    this.#batch = payload => events.batch(payload)
+    this.#deafen = this.#listen(this.consumer, events)
+    this.crashed = new Promise(resolve => {
+      this.consumer.on(this.consumer.events.CRASH, ({ payload }) => resolve(payload.error))
+    })
   }
 
-  #listen(events: RunEvents): Promise<unknown> {
-    const { consumer } = this
+  #listen(consumer: Consumer, events: RunEvents): readonly (() => void)[] {
     const { events: names } = consumer
-    consumer.on(names.GROUP_JOIN, ({ payload }) => {
-      if (!this.#closed.signal.aborted) events.joined(payload.memberId, payload.memberAssignment)
-    })
-    consumer.on(names.HEARTBEAT, ({ payload }) => {
-      if (!this.#closed.signal.aborted) events.heartbeat(payload.memberId, payload.groupGenerationId)
-    })
-    consumer.on(names.REBALANCING, () => {
-      if (!this.#closed.signal.aborted) events.rebalancing()
-    })
-    consumer.on(names.FETCH_START, () => {
-      if (!this.#closed.signal.aborted) events.fetchStarting()
-    })
-    consumer.on(names.FETCH, () => {
-      if (!this.#closed.signal.aborted) events.fetched()
-    })
-    consumer.on(names.REQUEST, ({ payload }) => {
-      if (this.#closed.signal.aborted || payload.apiName !== 'Fetch') return
-      // kafkajs takes it from the wall clock, which may have been set back meanwhile.
-      events.fetchAnswered({ durationMs: Math.max(0, payload.duration), bytes: payload.size })
-    })
+    // Heard to the end, since the way out may lead through a silent broker too.
     consumer.on(names.REQUEST_TIMEOUT, ({ payload: { apiName, broker } }) => {
       if (events.isJoining() && !JOINING_REQUESTS.has(apiName)) return
       const broken = this.#client.sockets.breakSilent(broker)
       if (broken > 0)
         this.#options.log.warn({ broker, request: apiName }, 'a broker has been silent: connecting to it anew')
     })
-    consumer.on(names.END_BATCH_PROCESS, ({ payload }) => {
-      if (!this.#closed.signal.aborted && payload.batchSize === 0) events.skipped(payload)
-    })
-    return new Promise(resolve => {
-      consumer.on(names.CRASH, ({ payload }) => resolve(payload.error))
-    })
+    return [
+      consumer.on(names.GROUP_JOIN, ({ payload }) => events.joined(payload.memberId, payload.memberAssignment)),
+      consumer.on(names.HEARTBEAT, ({ payload }) => events.heartbeat(payload.memberId, payload.groupGenerationId)),
+      consumer.on(names.REBALANCING, () => events.rebalancing()),
+      consumer.on(names.FETCH_START, () => events.fetchStarting()),
+      consumer.on(names.FETCH, () => events.fetched()),
+      consumer.on(names.REQUEST, ({ payload: { apiName, duration, size } }) => {
+        // kafkajs takes the duration from the wall clock, which may have been set back meanwhile.
+        if (apiName === 'Fetch') events.fetchAnswered({ durationMs: Math.max(0, duration), bytes: size })
+      }),
+      consumer.on(names.END_BATCH_PROCESS, ({ payload }) => {
+        if (payload.batchSize === 0) events.skipped(payload)
+      }),
+    ]
   }
 
   async connect(): Promise<void> {
@@ -150,7 +140,7 @@ export class Run {
       partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
       // Async by its type only: it never waits, so the fetch loop and the heartbeats never wait for a handler.
       eachBatch: async payload => {
-        if (!this.#closed.signal.aborted) this.#batch(payload)
+        if (!this.#closed.signal.aborted) this.#events.batch(payload)
       },
     })
   }
@@ -174,6 +164,7 @@ export class Run {
   async close(): Promise<void> {
     const { clock, log } = this.#options
     this.#closed.abort()
+    for (const takeBack of this.#deafen) takeBack()
     this.#client.giveUp()
     const closed = this.consumer.disconnect().catch((error: unknown) => {
       log.debug(

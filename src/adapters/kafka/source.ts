@@ -2,6 +2,7 @@
  * The Kafka source: kafkajs fetches, keeps the membership and carries commits; what is ours, since when and up to where is
  * kept here. A consumer that ends by itself is replaced by a new one; the listener sees `lost`, then `joined` with new epochs.
  */
+import type { Broker } from 'kafkajs'
 import { describe, Misconfigured, Unavailable } from '../../consumer/errors.ts'
 import type { Assignment, CommitResult, RecordSource, SourceListener } from '../../consumer/ports.ts'
 import { Questions } from './admin.ts'
@@ -24,6 +25,7 @@ const RETRY_MS_MAX = 5_000
 const RETRY_MS_MAX_OURS = 30_000
 /** A consumer that lived this long had no lasting trouble: the next trouble begins with short waits again. */
 const HEALTHY_MS = 60_000
+const COORDINATOR_TIMEOUT_MS = 5_000
 const STOP_TIMEOUT_MS = 10_000
 
 class KafkaSource implements RecordSource {
@@ -125,7 +127,7 @@ class KafkaSource implements RecordSource {
 
   /** Answers how it ended. */
   async #live(consuming: Consuming, joined: () => void): Promise<unknown> {
-    const { clock, startFrom } = this.#options
+    const { startFrom } = this.#options
     const { signal } = this.#stop
     const run = new Run(this.#options, consuming.events)
     consuming.begins(run)
@@ -138,7 +140,7 @@ class KafkaSource implements RecordSource {
           options: this.#options,
           questions: this.#questions,
           signal,
-          coordinator: () => bounded(run.coordinator()),
+          coordinator: () => this.#coordinatorOf(run),
         })
       if (signal.aborted) return null
       await Promise.race([run.consume(), run.crashed, stopped])
@@ -152,12 +154,12 @@ class KafkaSource implements RecordSource {
     } finally {
       if (!signal.aborted) await consuming.ended('the Kafka client started over')
     }
+  }
 
-    async function bounded<T>(promise: Promise<T>): Promise<T> {
-      const answer = await within(clock, RETRY_MS_MAX, promise)
-      if (answer === LATE) throw new Unavailable('kafka', 'the coordinator was not found in time')
-      return answer
-    }
+  async #coordinatorOf(run: Run): Promise<Broker> {
+    const answer = await within(this.#options.clock, COORDINATOR_TIMEOUT_MS, run.coordinator())
+    if (answer === LATE) throw new Unavailable('kafka', 'the coordinator was not found in time')
+    return answer
   }
 
   /** One line a try, with a capped wait between. */

@@ -7,15 +7,10 @@ export interface MemoryBrokerOptions {
   readonly clock: Clock
   /** `automatic` (default): answers come by themselves, a moment after there is something. `on demand`: with `deliver` only. */
   readonly delivery?: 'automatic' | 'on demand'
-  /** Default 500. */
-  readonly answerRecordsMax?: number
-  /** How long what takes; default 1 ms each. A simulation draws it from its seed. */
-  readonly latencyMs?: (what: 'answer' | 'commit' | 'join') => number
-  /** How long a join waits for a member's hand-over; default 3,000. */
-  readonly drainTimeoutMs?: number
-  /** Default 500. */
-  readonly heartbeatMs?: number
 }
+
+/** How long anything takes that the broker is asked for. */
+export const LATENCY_MS = 1
 
 export interface MemorySourceOptions {
   readonly group: string
@@ -66,7 +61,8 @@ export interface MemoryBroker {
 /** What a member sees of the broker. */
 export interface MemberSide {
   readonly faults: MemoryFaults
-  readonly settings: Required<MemoryBrokerOptions>
+  readonly clock: Clock
+  readonly delivery: 'automatic' | 'on demand'
   logOf(topic: string, partition: number): PartitionLog | null
   partitionsOf(topic: string): number
   group(name: string): Group

@@ -58,3 +58,7 @@ export function memoryClock({ nowMs = 0, wallMs = WALL_MS_DEFAULT } = {}): Memor
     nextAtMs: () => next()?.atMs ?? null,
   }
 }
+
+export function timePasses(clock: Clock, ms: number): Promise<void> {
+  return new Promise(resolve => void clock.at(clock.nowMs() + ms, resolve))
+}

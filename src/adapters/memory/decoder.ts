@@ -4,6 +4,7 @@
  */
 import { Misconfigured, Unavailable } from '../../consumer/errors.ts'
 import type { Clock, DeadLetterReason, Decoded, Decoder, ReaderSchema } from '../../consumer/ports.ts'
+import { timePasses } from './clock.ts'
 
 export interface MemorySchema {
   /** The writer's full name: routing goes by it. */
@@ -48,13 +49,12 @@ export function memoryDecoder({
   const requests = new Map<number, number>()
   let outage: Outage | null = null
 
-  const passed = (ms: number): Promise<void> => new Promise(resolve => void clock.at(clock.nowMs() + ms, resolve))
   const isMissing = (schemaId: number): boolean => {
     const since = missing.get(schemaId)
     return since !== undefined && clock.nowMs() - since < missingAfterMs
   }
   const answer = async (): Promise<void> => {
-    if (outage === 'hanging') await passed(TIMEOUT_MS)
+    if (outage === 'hanging') await timePasses(clock, TIMEOUT_MS)
     if (outage === 'denied') throw new Misconfigured('the registry does not accept our credentials')
     if (outage !== null) throw new Unavailable('registry', `it is ${outage}`)
   }
@@ -66,7 +66,7 @@ export function memoryDecoder({
       const schema = registered.get(schemaId)
       if (schema !== undefined) return void known.set(schemaId, schema)
       if (clock.nowMs() >= endMs) return void missing.set(schemaId, clock.nowMs())
-      await passed(Math.min(ASK_AGAIN_MS, endMs - clock.nowMs()))
+      await timePasses(clock, Math.min(ASK_AGAIN_MS, endMs - clock.nowMs()))
     }
   }
 

@@ -15,7 +15,9 @@ export interface Commit {
   readonly metadata: string
 }
 
-const placeOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
+export function placeOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}
 
 export class Group {
   readonly #partitionsOf: (topic: string) => number

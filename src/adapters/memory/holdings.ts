@@ -3,7 +3,7 @@
 import type { Assignment, PartitionOffsets, SourceListener } from '../../consumer/ports.ts'
 import type { TopicPartition } from '../../core/record.ts'
 import type { MemberSide } from './broker-types.ts'
-import type { Group } from './group.ts'
+import { type Group, placeOf } from './group.ts'
 
 interface Part {
   readonly assignment: Assignment
@@ -12,7 +12,7 @@ interface Part {
   paused: boolean
 }
 
-const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
+const ANSWER_RECORDS_MAX = 500
 
 export class Holdings {
   readonly #broker: MemberSide
@@ -47,19 +47,19 @@ export class Holdings {
   }
 
   isLive(assignment: Assignment): boolean {
-    return this.#parts.get(keyOf(assignment))?.assignment.epoch === assignment.epoch
+    return this.#parts.get(placeOf(assignment))?.assignment.epoch === assignment.epoch
   }
 
   /** What stays keeps its epoch, position and pause; the rest is new or gone. */
   join(partitions: readonly TopicPartition[]): void {
     const before = this.#parts
     this.#parts = new Map()
-    for (const place of partitions) this.#parts.set(keyOf(place), before.get(keyOf(place)) ?? this.#newPart(place))
+    for (const place of partitions) this.#parts.set(placeOf(place), before.get(placeOf(place)) ?? this.#newPart(place))
   }
 
   setPaused(assignments: readonly Assignment[], paused: boolean): void {
     for (const assignment of assignments) {
-      const part = this.#parts.get(keyOf(assignment))
+      const part = this.#parts.get(placeOf(assignment))
       if (part !== undefined && this.isLive(assignment)) part.paused = paused
     }
   }
@@ -95,7 +95,7 @@ export class Holdings {
       current.position = log.start
     }
     const { assignment, position } = current
-    const { positionAfter, records, bytes } = log.read(position, this.#broker.settings.answerRecordsMax)
+    const { positionAfter, records, bytes } = log.read(position, ANSWER_RECORDS_MAX)
     if (positionAfter === position) return null
     current.position = positionAfter
     current.hasAnswered = true
@@ -109,7 +109,7 @@ export class Holdings {
     let renewed = part
     if (part.hasAnswered) {
       renewed = this.#newPart(part.assignment)
-      this.#parts.set(keyOf(part.assignment), renewed)
+      this.#parts.set(placeOf(part.assignment), renewed)
       listener.joined(this.assignments)
     }
     renewed.position = at

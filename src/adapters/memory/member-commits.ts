@@ -1,6 +1,7 @@
 /** How a memory source commits: one at a time, with the broker's faults on the way. */
 import type { Assignment, CommitResult } from '../../consumer/ports.ts'
-import type { MemberSide } from './broker-types.ts'
+import { LATENCY_MS, type MemberSide } from './broker-types.ts'
+import { timePasses } from './clock.ts'
 import type { Group, GroupMember } from './group.ts'
 
 /** As the Kafka source has it. */
@@ -38,10 +39,10 @@ export class MemberCommits {
 
   async #commit(offsets: readonly OffsetToStore[]): Promise<CommitResult> {
     if (offsets.length === 0) return { ok: true }
-    const { faults, settings } = this.#broker
-    await this.#timePasses(settings.latencyMs('commit'))
+    const { faults, clock } = this.#broker
+    await timePasses(clock, LATENCY_MS)
     if (faults.down) {
-      await this.#timePasses(COMMIT_TIMEOUT_MS)
+      await timePasses(clock, COMMIT_TIMEOUT_MS)
       return { ok: false, cause: 'refused', error: 'no answer in time' }
     }
     if (faults.commits !== null)
@@ -53,12 +54,10 @@ export class MemberCommits {
 
   async #answerLater(): Promise<CommitResult> {
     const released = new Promise<boolean>(resolve => this.#held.push(() => resolve(true)))
-    const isAnswered = await Promise.race([released, this.#timePasses(COMMIT_TIMEOUT_MS).then(() => false)])
+    const isAnswered = await Promise.race([
+      released,
+      timePasses(this.#broker.clock, COMMIT_TIMEOUT_MS).then(() => false),
+    ])
     return isAnswered ? { ok: true } : { ok: false, cause: 'refused', error: 'no answer in time' }
-  }
-
-  #timePasses(ms: number): Promise<void> {
-    const { clock } = this.#broker.settings
-    return new Promise(resolve => void clock.at(clock.nowMs() + ms, resolve))
   }
 }

@@ -2,13 +2,17 @@
 import { Unavailable } from '../../consumer/errors.ts'
 import type { Assignment, CommitResult, SourceListener } from '../../consumer/ports.ts'
 import type { TopicPartition } from '../../core/record.ts'
-import type { MemberSide, MemorySource, MemorySourceOptions } from './broker-types.ts'
+import { LATENCY_MS, type MemberSide, type MemorySource, type MemorySourceOptions } from './broker-types.ts'
+import { timePasses } from './clock.ts'
 import type { Group, GroupMember } from './group.ts'
 import { Holdings } from './holdings.ts'
 import { MemberCommits, type OffsetToStore } from './member-commits.ts'
 
 /** In heartbeats: every five seconds, as the Kafka source asks. */
 const OFFSETS_EVERY = 10
+const HEARTBEAT_MS = 500
+/** How long a join waits for a member's hand-over. */
+const HAND_OVER_MS_MAX = 3_000
 
 export class MemoryMember implements MemorySource, GroupMember {
   readonly topics: readonly string[]
@@ -57,7 +61,7 @@ export class MemoryMember implements MemorySource, GroupMember {
     this.#listener = listener
     this.#state = 'waiting'
     this.#forgetChanges = this.#broker.onChange(() => this.#changed())
-    this.#after('join', () => this.#changed())
+    this.#after(LATENCY_MS, () => this.#changed())
     return this.#started.promise
   }
 
@@ -75,7 +79,7 @@ export class MemoryMember implements MemorySource, GroupMember {
   }
 
   rejoin(): void {
-    this.#after('join', () => {
+    this.#after(LATENCY_MS, () => {
       if (this.#phase === 'stable') this.#group.rebalance()
     })
   }
@@ -84,8 +88,7 @@ export class MemoryMember implements MemorySource, GroupMember {
     if (this.#stopped !== null) return this.#stopped
     if (this.#state === 'waiting') this.#started.reject(stoppedError())
     this.#end('stopped')
-    const { clock, latencyMs } = this.#broker.settings
-    this.#stopped = new Promise(resolve => void clock.at(clock.nowMs() + latencyMs('join'), resolve))
+    this.#stopped = timePasses(this.#broker.clock, LATENCY_MS)
     return this.#stopped
   }
 
@@ -117,9 +120,9 @@ export class MemoryMember implements MemorySource, GroupMember {
     // Once per join: when somebody comes or goes meanwhile, it is still handed over.
     if (this.#phase !== 'stable' || this.#listener === null) return
     this.#phase = 'handing over'
-    const { clock, drainTimeoutMs } = this.#broker.settings
+    const { clock } = this.#broker
     const late = Promise.withResolvers<void>()
-    const cancel = clock.at(clock.nowMs() + drainTimeoutMs, () => late.resolve())
+    const cancel = clock.at(clock.nowMs() + HAND_OVER_MS_MAX, () => late.resolve())
     await Promise.race([this.#listener.joining(), late.promise, this.#ended.promise])
     cancel()
     if (this.#isHandingOver()) this.#phase = 'joining'
@@ -182,7 +185,7 @@ export class MemoryMember implements MemorySource, GroupMember {
   }
 
   #beat(): void {
-    this.#after('heartbeat', () => {
+    this.#after(HEARTBEAT_MS, () => {
       if (this.#state !== 'running') return
       this.#beats++
       this.#heartbeat()
@@ -205,7 +208,7 @@ export class MemoryMember implements MemorySource, GroupMember {
     this.#holdings.clear()
     this.#lives++
     this.#listener?.lost(why)
-    this.#after('join', () => {
+    this.#after(LATENCY_MS, () => {
       if (this.#state !== 'running') return
       this.#phase = 'joining'
       this.#group.join(this)
@@ -235,19 +238,19 @@ export class MemoryMember implements MemorySource, GroupMember {
   }
 
   #schedule(): void {
-    if (this.#isDeliverySet || this.#broker.settings.delivery !== 'automatic') return
+    if (this.#isDeliverySet || this.#broker.delivery !== 'automatic') return
     if (!this.#mayDeliver || !this.#holdings.hasWork) return
     this.#isDeliverySet = true
-    this.#after('answer', () => {
+    this.#after(LATENCY_MS, () => {
       this.#isDeliverySet = false
       this.deliver()
       this.#schedule()
     })
   }
 
-  #after(what: 'answer' | 'join' | 'heartbeat', callback: () => void): void {
-    const { clock, heartbeatMs, latencyMs } = this.#broker.settings
-    clock.at(clock.nowMs() + (what === 'heartbeat' ? heartbeatMs : latencyMs(what)), callback)
+  #after(ms: number, callback: () => void): void {
+    const { clock } = this.#broker
+    clock.at(clock.nowMs() + ms, callback)
   }
 }
 

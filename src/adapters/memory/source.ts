@@ -3,15 +3,17 @@
  * and as a broker does, in the order that the clock gives and in no other: two runs of the same calls are the same.
  */
 import { Misconfigured } from '../../consumer/errors.ts'
-import type { RawRecord } from '../../consumer/ports.ts'
-import type {
-  MemberSide,
-  MemoryBroker,
-  MemoryBrokerOptions,
-  MemoryFaults,
-  MemorySource,
-  MemorySourceOptions,
+import type { Clock, RawRecord } from '../../consumer/ports.ts'
+import {
+  LATENCY_MS,
+  type MemberSide,
+  type MemoryBroker,
+  type MemoryBrokerOptions,
+  type MemoryFaults,
+  type MemorySource,
+  type MemorySourceOptions,
 } from './broker-types.ts'
+import { timePasses } from './clock.ts'
 import { type Commit, Group } from './group.ts'
 import { type NewRecord, PartitionLog } from './log.ts'
 import { MemoryMember } from './member.ts'
@@ -23,7 +25,8 @@ export function memoryBroker(options: MemoryBrokerOptions): MemoryBroker {
 }
 
 class Broker implements MemoryBroker, MemberSide {
-  readonly settings: Required<MemoryBrokerOptions>
+  readonly clock: Clock
+  readonly delivery: 'automatic' | 'on demand'
   readonly #topics = new Map<string, PartitionLog[]>()
   readonly #groups = new Map<string, Group>()
   readonly #members: MemoryMember[] = []
@@ -31,15 +34,9 @@ class Broker implements MemoryBroker, MemberSide {
   readonly faults: MemoryFaults
   #epochs = 0
 
-  constructor(options: MemoryBrokerOptions) {
-    this.settings = {
-      delivery: 'automatic',
-      answerRecordsMax: 500,
-      latencyMs: () => 1,
-      drainTimeoutMs: 3_000,
-      heartbeatMs: 500,
-      ...options,
-    }
+  constructor({ clock, delivery = 'automatic' }: MemoryBrokerOptions) {
+    this.clock = clock
+    this.delivery = delivery
     this.faults = this.#watched({ down: false, commits: null, holdCommitAnswers: false })
   }
 
@@ -61,7 +58,7 @@ class Broker implements MemoryBroker, MemberSide {
   append(topic: string, partition: number, ...records: readonly NewRecord[]): number {
     const log = this.#existing(topic, partition)
     const first = log.end
-    for (const record of records) log.append({ timestampMs: this.settings.clock.wallMs(), ...record })
+    for (const record of records) log.append({ timestampMs: this.clock.wallMs(), ...record })
     this.#changed()
     return first
   }
@@ -109,7 +106,7 @@ class Broker implements MemoryBroker, MemberSide {
     if (group === undefined) {
       group = new Group(
         topic => this.partitionsOf(topic),
-        () => this.#delay(),
+        () => timePasses(this.clock, LATENCY_MS),
       )
       this.#groups.set(name, group)
     }
@@ -134,11 +131,6 @@ class Broker implements MemoryBroker, MemberSide {
 
   #changed(): void {
     for (const listener of this.#listeners) listener()
-  }
-
-  #delay(): Promise<void> {
-    const { clock, latencyMs } = this.settings
-    return new Promise(resolve => void clock.at(clock.nowMs() + latencyMs('join'), resolve))
   }
 
   #watched(faults: MemoryFaults): MemoryFaults {

@@ -7,6 +7,7 @@ import { DatabaseError } from 'pg'
 import {
   ClaimBusy,
   CommitUnknown,
+  describe,
   Misconfigured,
   Reject,
   TransactionAborted,
@@ -26,11 +27,14 @@ const OUTAGE: Failure = { kind: 'outage', dependency: DATABASE }
 const OURS: Failure = { kind: 'ours' }
 const WAITING: Failure = { kind: 'waiting' }
 
+/** What a transaction answers after a statement of it has failed. */
+const ABORTED = '25P02'
+
 type SqlstateEntry = readonly [beginning: string, failure: Failure, words: string]
 
 /**
- * By SQLSTATE or its beginning, the first that fits. What is not here may pass: deadlocks (40P01), serialization failures
- * (40001), locks not available (55P03), statements that must be prepared again (26000, 0A000), an aborted transaction (25P02).
+ * By SQLSTATE or its beginning, the first that fits. What is not here may pass (statements that must be prepared again: 26000,
+ * 0A000), as may the last ones, which stand here for their words.
  * Source of the codes: PostgreSQL 17, appendix A.
  */
 const SQLSTATES: readonly SqlstateEntry[] = [
@@ -39,6 +43,8 @@ const SQLSTATES: readonly SqlstateEntry[] = [
   ['23', INTEGRITY, 'integrity constraint violation'],
   ['57014', TIMED_OUT, 'statement timeout or cancel'],
   ['25P03', TIMED_OUT, 'idle in transaction for too long'],
+  // Somebody's migration holds the table for a minute: five attempts would dead-letter healthy records.
+  ['55P03', WAITING, 'somebody else holds a lock'],
   ['57P0', OUTAGE, 'the server is stopping, starting or ended the session'],
   ['53', OUTAGE, 'insufficient resources'],
   ['58', OUTAGE, 'system error'],
@@ -53,8 +59,7 @@ const SQLSTATES: readonly SqlstateEntry[] = [
   ['42', OURS, 'syntax error or access rule violation'],
   ['40P01', PASSING, 'deadlock'],
   ['40001', PASSING, 'serialization failure'],
-  ['55P03', PASSING, 'lock timeout'],
-  ['25P02', PASSING, 'a statement before this one failed'],
+  [ABORTED, PASSING, 'a statement before this one failed'],
 ]
 
 const ANY_OTHER: SqlstateEntry = ['', PASSING, 'error']
@@ -137,6 +142,9 @@ function withoutUrl(error: Error): string {
   return 'code' in error && error.code === 'ERR_INVALID_URL' ? 'not a URL' : error.message
 }
 
+/** The one message of the server's that holds nothing but a table's name; other languages do without. */
+const TABLE_MISSED = /^(?:relation "(?<name>[^"]{1,63})" does not exist|permission denied for table (?<name>\S{1,63}))$/
+
 /** Looks through causes too, the outermost first, since handlers wrap what they catch. */
 export function classify(error: unknown): Failure | null {
   for (const link of causesOf(error)) {
@@ -151,9 +159,19 @@ export function classify(error: unknown): Failure | null {
 /** SQLSTATE and names. Never the server's message or detail: both may quote a value. */
 export function explain(error: unknown): string | null {
   for (const link of causesOf(error)) {
-    if (link instanceof DatabaseError && link.code !== undefined) return inWords(link, link.code)
+    if (link instanceof TransactionAborted) return after(describe(link), link.cause)
+    if (link instanceof DatabaseError && link.code !== undefined) {
+      const words = inWords(link, link.code)
+      return link.code === ABORTED ? after(words, link.cause) : words
+    }
   }
   return null
+}
+
+/** An aborted transaction is only what follows; the statement that failed before is what somebody has to look at. */
+function after(words: string, first: unknown): string {
+  const why = first === undefined ? null : explain(first)
+  return why === null ? words : `${words}; first came ${why}`
 }
 
 /** The SQLSTATE, where the server itself said what is wrong. */
@@ -171,8 +189,12 @@ function meaningOf(error: unknown): Failure | null {
   return null
 }
 
-function inWords({ constraint, table, column, dataType }: DatabaseError, sqlstate: string): string {
-  const names = Object.entries({ constraint, table, column, type: dataType })
+function inWords(error: DatabaseError, sqlstate: string): string {
+  const { constraint, column, dataType, position } = error
+  const table = error.table ?? TABLE_MISSED.exec(error.message)?.groups?.name
+  // The server names what a statement is wrong about by quoting it, and what it quotes may be a value that was put into the text.
+  const character = sqlstate.startsWith('42') ? position : undefined
+  const names = Object.entries({ constraint, table, column, type: dataType, character })
   const known = names.flatMap(([what, name]) => (name === undefined ? [] : [`, ${what} ${name}`]))
   return `SQLSTATE ${sqlstate} (${entryOf(sqlstate)[2]})${known.join('')}`
 }

@@ -20,6 +20,9 @@ const STATEMENT_TIMEOUT_MS = 10_000
 /** What `stop` gives connections in use. Whoever stops has drained before, so there should be none. */
 const STOP_GRACE_MS = 1_000
 
+/** A session that has ended shows it at once; a server that was silent for longer would be silent for the next one too. A guess, never tuned. */
+const ENDED_SESSION_MS = 1_000
+
 /** How soon the server ends a statement, and frees its locks, after we closed the socket under it. */
 const CONNECTION_CHECK_MS = 1_000
 
@@ -61,11 +64,13 @@ export class ConnectionPool {
   async checkOut<Row>(first: Statement, timeoutMs: number): Promise<{ connection: Connection; answer: Answer<Row> }> {
     for (let tries = 1; ; tries++) {
       const { connection, reused } = await this.#connect()
+      const askedAtMs = performance.now()
       try {
         return { connection, answer: await connection.query<Row>(first, timeoutMs) }
       } catch (error) {
         await connection.rollBack()
-        const mayBeStale = reused && tries === 1 && classify(error)?.kind === 'outage'
+        const isSilent = performance.now() - askedAtMs >= ENDED_SESSION_MS
+        const mayBeStale = reused && tries === 1 && !isSilent && classify(error)?.kind === 'outage'
         if (!mayBeStale) throw error
       }
     }

@@ -11,12 +11,10 @@ export interface SweepOptions {
   readonly log: Log
 }
 
-const HOUR_MS = 3_600_000
-
 /** Soon after the start, since a service that restarts often would else never sweep. */
 const FIRST_AFTER_MS = 120_000
 
-const EVERY_MS = HOUR_MS
+const EVERY_MS = 3_600_000
 
 /** Rows a statement: its locks and its share of the disk stay short. A guess, never tuned. */
 const BATCH_ROWS = 1_000

@@ -1,7 +1,7 @@
 /** One attempt's transaction: connect, begin and claim at the first statement, then the handler's statements, then COMMIT. */
 import { ClaimLost, CommitUnknown, TransactionAborted, TransactionControl, UnitClosed } from '../../consumer/errors.ts'
 import type { Claim, Known, Transaction, Unit, UnitPhase } from '../../consumer/ports.ts'
-import { classify } from './classify.ts'
+import { classify, sqlstateOf } from './classify.ts'
 import type { Answer, Connection, Statement } from './connection.ts'
 import { claimEvent } from './inbox.ts'
 import type { ConnectionPool } from './pool.ts'
@@ -100,6 +100,8 @@ export class PostgresUnit implements Unit {
     try {
       return await connection.query<Row>(statement, this.#timeoutMs)
     } catch (error) {
+      // An aborted transaction says only that something failed before.
+      if (error instanceof Error && sqlstateOf(error) === '25P02') error.cause ??= this.#firstError
       this.#firstError ??= error
       throw error
     }

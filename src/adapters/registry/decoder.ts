@@ -79,7 +79,8 @@ export function registryDecoder(options: RegistryDecoderOptions): Decoder {
         return decodeKnown(topic, value)
       } catch (error) {
         if (error instanceof UndecodableRecord) return { kind: 'poison', reason: error.reason, error: error.message }
-        // Nothing else is thrown above, as far as we know; if it is, its text may hold anything, a value too.
+        // Nothing else is thrown above, as far as we know.
+        routes.stumbled(topic, error)
         return { kind: 'poison', reason: 'undecodable', error: 'decoding failed for an unexpected reason' }
       }
     },
@@ -95,6 +96,8 @@ class Routes {
   readonly #routes = new Map<string, Map<number, Route>>()
   /** Topic and schema id of every alert that was given: one each, not one a record. */
   readonly #alerted = new Set<string>()
+  /** Topics with records that have met a mistake of ours. */
+  readonly #stumbled = new Set<string>()
 
   constructor(readers: ReadonlyMap<string, readonly ReaderSchema[]>, log: Log) {
     const shapes = new Map<ReaderSchema, Reader>()
@@ -118,6 +121,18 @@ class Routes {
     this.#log.error(
       { topic, schemaId, why },
       "a schema does not fit the handler's; its records go to the dead letter topic",
+    )
+  }
+
+  /** The words of an error that nobody foresaw may quote a value: its class and its place are told, once a topic. */
+  stumbled(topic: string, error: unknown): void {
+    if (this.#stumbled.has(topic)) return
+    this.#stumbled.add(topic)
+    const { name, stack = '' } = error instanceof Error ? error : { name: typeof error }
+    const at = stack.split('\n').filter(line => line.startsWith('    at '))
+    this.#log.error(
+      { topic, error: name, at },
+      'decoding failed as it should never do, which is a bug; such records go to the dead letter topic',
     )
   }
 

@@ -10,7 +10,7 @@ import { UndecodableRecord } from '../../consumer/errors.ts'
 import type { Cursor } from './cursor.ts'
 import { readLeaf } from './leaves.ts'
 import { type Read, type RecordPlans, readRecord } from './records.ts'
-import { branchName, type EnumShape, type FixedShape, type Shape, type UnionShape } from './shape.ts'
+import { branchName, type EnumShape, type FixedShape, lastName, type Shape, type UnionShape } from './shape.ts'
 import { bytesMin } from './skip.ts'
 
 /**
@@ -125,10 +125,6 @@ function nameFit(
   if (own === name || aliases.includes(name)) return 3
   // Avro compares nested names without their namespaces: producers of one schema differ in them.
   return [own, ...aliases].some(known => lastName(known) === lastName(name)) ? 2 : 0
-}
-
-function lastName(name: string): string {
-  return name.slice(name.lastIndexOf('.') + 1)
 }
 
 function readEnum(writer: EnumShape, reader: EnumShape): Read {

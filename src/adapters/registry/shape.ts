@@ -9,7 +9,7 @@ export type Logical =
   | { readonly name: 'decimal'; readonly scale: number }
   | { readonly name: (typeof SIMPLE_LOGICAL_TYPES)[number] }
 
-export type Primitive = 'null' | 'boolean' | 'int' | 'long' | 'float' | 'double' | 'bytes' | 'string'
+type Primitive = 'null' | 'boolean' | 'int' | 'long' | 'float' | 'double' | 'bytes' | 'string'
 
 export interface PrimitiveShape {
   readonly kind: Primitive
@@ -182,13 +182,13 @@ function isCount(value: unknown): value is number {
 }
 
 /** How values of a shape can be told from others at run time; a union needs no wrapping while its branches all differ in this. */
-export type Look = 'null' | 'boolean' | 'number' | 'bigint' | 'string' | 'bytes' | 'date' | 'array' | 'object' | 'union'
+type Look = 'null' | 'boolean' | 'number' | 'bigint' | 'string' | 'bytes' | 'date' | 'array' | 'object' | 'union'
 
 function isAmbiguous(branches: readonly Shape[]): boolean {
   return new Set(branches.map(lookOf)).size < branches.length
 }
 
-export function lookOf(shape: Shape): Look {
+function lookOf(shape: Shape): Look {
   switch (shape.kind) {
     case 'null':
     case 'boolean':
@@ -214,6 +214,11 @@ export function lookOf(shape: Shape): Look {
     default:
       return shape satisfies never
   }
+}
+
+/** Without its namespace. */
+export function lastName(name: string): string {
+  return name.slice(name.lastIndexOf('.') + 1)
 }
 
 /** The name of a branch, as Avro's JSON encoding has it. */

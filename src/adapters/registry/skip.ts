@@ -2,7 +2,7 @@
 import type { Cursor } from './cursor.ts'
 import type { RecordShape, Shape } from './shape.ts'
 
-export type Skip = (cursor: Cursor) => void
+type Skip = (cursor: Cursor) => void
 
 export function skipOf(shape: Shape, seen: Map<RecordShape, Skip> = new Map()): Skip {
   switch (shape.kind) {

@@ -1,10 +1,8 @@
-import { type DestinationStream, pino } from 'pino'
+import { type DestinationStream, type LevelWithSilent, pino } from 'pino'
 import type { Log } from '../../consumer/ports.ts'
 
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
-
 export interface LogOptions {
-  readonly level: (typeof LOG_LEVELS)[number]
+  readonly level: LevelWithSilent
   /** Default: stdout. */
   readonly stream?: DestinationStream
 }

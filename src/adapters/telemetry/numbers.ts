@@ -1,18 +1,17 @@
 /** The numbers behind the metrics: plain fields that are counted up as facts come, and read when somebody scrapes. */
-import type { DeadLetterReason } from '../../core/record.ts'
+import type { CommitFailure, DeadLetterReason } from '../../consumer/ports.ts'
+import type { Outcome } from '../../core/facts.ts'
 import { Histogram } from './histogram.ts'
 
 export type Stage = 'broker' | 'decode' | 'queue' | 'handle' | 'commit' | 'end_to_end'
 
-export type RecordOutcome = 'acked' | 'duplicate' | 'dead_lettered' | 'ignored'
 export type AttemptOutcome = 'acked' | 'failed' | 'timed_out' | 'rejected' | 'held'
-export type CommitOutcome = 'ok' | 'generation' | 'fenced' | 'refused'
 
 /** The label of what no handler has seen. */
 export const NO_HANDLER = 'none'
 
 export interface HandlerNumbers {
-  readonly records: Record<RecordOutcome, number>
+  readonly records: Record<Outcome, number>
   readonly attempts: Record<AttemptOutcome, number>
   readonly deadLetters: Record<DeadLetterReason, number>
   conflictingDuplicates: number
@@ -32,7 +31,7 @@ export interface HandlerOfTopics {
 
 export class Numbers {
   readonly topics = new Map<string, TopicNumbers>()
-  readonly commits: Record<CommitOutcome, number> = { ok: 0, generation: 0, fenced: 0, refused: 0 }
+  readonly commits: Record<'ok' | CommitFailure, number> = { ok: 0, generation: 0, fenced: 0, refused: 0 }
   readonly fetchDuration = new Histogram()
   fetchedBytes = 0
   rebalances = 0

@@ -11,6 +11,9 @@ interface Uncommitted {
   settledAtMs: number[]
 }
 
+/** So many of one partition wait for their commit at the most: while the broker takes none for hours, memory must not grow with them. */
+const UNCOMMITTED_MAX = 100_000
+
 /** Turns facts into numbers. It decides nothing, and a fact of an assignment that is gone settles nothing here either. */
 export class Recorder<R extends Taken> implements Telemetry<R> {
   readonly #numbers: Numbers
@@ -139,8 +142,9 @@ export class Recorder<R extends Taken> implements Telemetry<R> {
   #done(record: R, { topic, epoch }: { topic: string; epoch: number }, now: Now): void {
     this.#sinceTimestamp(this.#numbers.topic(topic).stages.end_to_end, record, now)
     const uncommitted = this.#live.get(epoch)
-    uncommitted?.offsets.push(record.offset)
-    uncommitted?.settledAtMs.push(now.nowMs)
+    if (uncommitted === undefined || uncommitted.offsets.length === UNCOMMITTED_MAX) return
+    uncommitted.offsets.push(record.offset)
+    uncommitted.settledAtMs.push(now.nowMs)
   }
 
   #committed({ assignment, nextOffset }: OffsetToCommit, { nowMs }: Now): void {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { type CommitDoor, type CommitRequest, Commits } from '../../../src/adapters/kafka/commit.ts'
 import { Partitions } from '../../../src/adapters/kafka/partitions.ts'
 import { memoryClock } from '../../../src/adapters/memory/clock.ts'
+import { turn } from '../../support/floor.ts'
 
 function setUp(door: CommitDoor | null) {
   const clock = memoryClock()
@@ -58,11 +59,11 @@ test('a commit without an answer is refused after its time, and none is sent bes
   })
   const at = (nextOffset: number) => commits.commit([{ assignment: first, nextOffset, metadata: '' }])
   const one = at(1)
-  await turns()
+  await turn()
   clock.advance(8_000)
   expect(await one).toMatchObject({ ok: false, cause: 'refused' })
   const two = at(2)
-  await turns()
+  await turn()
   clock.advance(8_000)
   expect(await two).toMatchObject({ ok: false, cause: 'refused' })
   expect(sent).toEqual(['1'])
@@ -70,7 +71,3 @@ test('a commit without an answer is refused after its time, and none is sent bes
   expect(await at(3)).toEqual({ ok: true })
   expect(sent).toEqual(['1', '3'])
 })
-
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await Promise.resolve()
-}

@@ -5,6 +5,7 @@ import { RejoinWanted } from '../../../src/adapters/kafka/group.ts'
 import { Voice } from '../../../src/adapters/kafka/voice.ts'
 import { memoryClock } from '../../../src/adapters/memory/clock.ts'
 import { Listening } from '../../contracts/listening.ts'
+import { turn } from '../../support/floor.ts'
 import { SILENT } from '../../support/silent.ts'
 
 function setUp() {
@@ -78,7 +79,7 @@ test('a hand-over is waited for at most for the drain timeout, and nothing is sa
   const confirmations = listening.confirmations
   events.heartbeat('member', 1)
   clock.advance(19_999)
-  await turns()
+  await turn()
   expect(isOver).toBe(false)
   clock.advance(1)
   await waiting
@@ -141,7 +142,3 @@ test('a loop that is silent for a minute while a broker answers is dead; without
   events.fetchStarting()
   expect(consuming.alive).toBe(true)
 })
-
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await Promise.resolve()
-}

@@ -1,5 +1,6 @@
 import kafkajs from 'kafkajs'
 import { expect, it } from 'vitest'
+import { JoinEnded } from '../../../src/adapters/kafka/group.ts'
 import { kafkajsLog } from '../../../src/adapters/kafka/log.ts'
 import { memoryClock } from '../../../src/adapters/memory/clock.ts'
 
@@ -36,4 +37,11 @@ it('writes no field that may hold a payload', () => {
   const { said, hear } = lines()
   hear('Consumer', logLevel.WARN, { message: 'odd', payload: 'secret', topic: 't' })
   expect(said).toEqual([{ level: 'warn', text: 'kafkajs Consumer: odd', fields: { topic: 't' } }])
+})
+
+it('says nothing of a join that a stop has ended', () => {
+  const { said, hear } = lines()
+  const { name, message } = new JoinEnded('the consumer is stopping')
+  hear('Consumer', logLevel.ERROR, { message: `Crash: ${name}: ${message}` })
+  expect(said).toEqual([])
 })

@@ -26,9 +26,10 @@ describe('what the server said', () => {
     [
       'what may pass',
       PASSING,
-      ['40001', '40P01', '40002', '55P03', '25P02', '26000', '0A000', '21000', 'P0001', 'XX000', '54001'],
+      ['40001', '40P01', '40002', '25P02', '26000', '0A000', '21000', 'P0001', 'XX000', '54001'],
     ],
     ['a timeout', TIMED_OUT, ['57014', '25P03']],
+    ['waiting for a lock of somebody else', WAITING, ['55P03']],
     [
       'an outage',
       OUTAGE,
@@ -126,6 +127,26 @@ test('an explanation has names and no values', () => {
   expect(explain(new Error('wrapped', { cause: error }))).toBe(words)
   expect(explain(new Error('connect ECONNREFUSED'))).toBeNull()
   expect(explain(serverError('P0001'))).toBe('SQLSTATE P0001 (error)')
+})
+
+test.each([
+  ['relation "paiment" does not exist', '42P01', 'SQLSTATE 42P01 (undefined table), table paiment, character 13'],
+  ['permission denied for table payment', '42501', 'SQLSTATE 42501 (permission denied), table payment, character 13'],
+  // Both are what a value looks like that somebody has put into the text of a statement.
+  ['column "ada@example.org" does not exist', '42703', 'SQLSTATE 42703 (undefined column), character 13'],
+  ['missing FROM-clause entry for table "ada"', '42P01', 'SQLSTATE 42P01 (undefined table), character 13'],
+])('a wrong statement is found by what is missing or by its place: %s', (message, sqlstate, words) => {
+  expect(explain(Object.assign(serverError(sqlstate), { message, position: '13' }))).toBe(words)
+})
+
+test('what came first is said where a statement failed only because of it', () => {
+  const first = Object.assign(serverError('23505'), { constraint: 'user_email_key' })
+  const aborted = Object.assign(serverError('25P02'), { cause: first })
+  const came = 'first came SQLSTATE 23505 (integrity constraint violation), constraint user_email_key'
+  expect(explain(aborted)).toBe(`SQLSTATE 25P02 (a statement before this one failed); ${came}`)
+  const words = explain(new TransactionAborted({ cause: first }))
+  expect(words).toMatch(/^TransactionAborted: a statement in tx failed and the handler returned nevertheless/)
+  expect(words?.endsWith(`; ${came}`)).toBe(true)
 })
 
 function serverError(code: string): DatabaseError {

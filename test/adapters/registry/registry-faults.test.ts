@@ -223,6 +223,20 @@ describe('a missing id', () => {
   })
 })
 
+test('a mistake of ours is poison for its record, and is told by its place, once, without its words', () => {
+  const decoder = decoderWith()
+  const value = Object.defineProperty(frame(1, Uint8Array.of(2)), 'byteLength', {
+    get() {
+      throw new TypeError('a value of the record')
+    },
+  })
+  for (const _ of [1, 2]) {
+    expect(decoder.decode('things', value)).toMatchObject({ kind: 'poison', reason: 'undecodable' })
+  }
+  expect(logged).toEqual([expect.stringMatching(/"error":"TypeError".*framing\.ts/)])
+  expect(logged.join()).not.toContain('a value of the record')
+})
+
 describe('credentials', () => {
   test.for([
     ['as options', { username: 'sluice', password: PASSWORD }],

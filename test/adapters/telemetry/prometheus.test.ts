@@ -278,6 +278,15 @@ describe('stages', () => {
     expect(await stage('commit', 'count')).toBe(0)
   })
 
+  test('what waits for a commit that never comes is bounded', async () => {
+    join()
+    for (let offset = 0; offset < 100_010; offset++) hear(100, settled(offset))
+    hear(200, committed(200_000))
+    expect(await stage('commit', 'count')).toBe(100_000)
+    hear(300, settled(200_000), committed(200_001))
+    expect(await stage('commit', 'count')).toBe(100_001)
+  })
+
   test('a kept assignment goes on through a join', async () => {
     join()
     hear(100, settled(1))

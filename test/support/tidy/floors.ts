@@ -10,7 +10,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   kafka: ['kafkajs', 'snappy', 'lz4-napi'],
   memory: [],
   postgres: ['pg'],
-  registry: ['@kafkajs/confluent-schema-registry', 'avsc'],
+  registry: ['avsc'],
   telemetry: ['pino', 'prom-client'],
 }
 
