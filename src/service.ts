@@ -239,6 +239,7 @@ function outsideOf(config: Config, { routes, migrations, log, clock }: Making): 
       group,
       topicFor: topic => deadLetterTopicOf(config.deadLetterTopic, { topic, group }),
       createTopics: config.deadLetterCreate,
+      inboxRetentionMs: config.databaseUrl === null ? null : config.inboxRetention,
     }),
     decoder: registryDecoder({
       url: config.schemaRegistryUrl,

@@ -183,7 +183,6 @@ export class Consumer {
       offsetsKnown: offsets => this.#loop.feed({ type: 'offsetsKnown', offsets }),
       missed: ({ assignment: { topic, partition }, ...range }) => {
         telemetry.missed({ topic, partition, ...range })
-        log.error({ topic, partition, ...range }, 'offsets were skipped: the log no longer has them')
       },
       membershipConfirmed: () => this.#loop.feed({ type: 'membershipConfirmed' }),
       fetchDone: cost => telemetry.fetchDone(cost),

@@ -192,12 +192,10 @@ export class Engine<R extends Taken> {
     this.#commits.moved(partition)
   }
 
-  #offsetsKnown({ assignment, committed, highWatermark }: OffsetsKnown): void {
-    const partition = this.#holdings.of(assignment)
+  #offsetsKnown(known: OffsetsKnown): void {
+    const partition = this.#holdings.of(known.assignment)
     if (partition === undefined) return
-    // The answer may be older than what was committed or fetched since.
-    if (committed !== null) partition.committed = Math.max(partition.committed ?? 0, committed)
-    partition.highWatermark = Math.max(partition.highWatermark ?? 0, highWatermark)
+    partition.know(known)
     this.#commits.moved(partition)
   }
 

@@ -52,6 +52,8 @@ export interface OffsetsKnown {
   /** Null: the group has none. */
   readonly committed: number | null
   readonly highWatermark: number
+  /** The first offset that the log still has. */
+  readonly logStart: number
 }
 
 /** `nowMs` is monotonic and given with every batch of facts; `wallMs` is for what leaves the process. */

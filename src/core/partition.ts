@@ -3,7 +3,7 @@
  */
 
 import { assert } from './assert.ts'
-import type { Fetched, Sentence } from './facts.ts'
+import type { Fetched, OffsetsKnown, Sentence } from './facts.ts'
 import { Fifo } from './fifo.ts'
 import type { Lanes } from './lanes.ts'
 import { Ledger } from './ledger.ts'
@@ -37,6 +37,8 @@ export class Partition<R extends Taken> {
   readonly #ahead = new Fifo<Work<R>>()
   committed: number | null = null
   highWatermark: number | null = null
+  /** Where a group without a commit begins, as long as nothing was fetched. */
+  logStart: number | null = null
   /** In a handler. */
   readonly running = new Set<Work<R>>()
   /** Out of their lanes until their next attempt is due. */
@@ -113,6 +115,13 @@ export class Partition<R extends Taken> {
       if (work !== undefined) this.lanes.add(work)
     }
     return admitted > 0
+  }
+
+  /** What the broker answered, perhaps before something that was committed or fetched since. */
+  know({ committed, highWatermark, logStart }: OffsetsKnown): void {
+    if (committed !== null) this.committed = Math.max(this.committed ?? 0, committed)
+    this.highWatermark = Math.max(this.highWatermark ?? 0, highWatermark)
+    this.logStart = logStart
   }
 
   /** False when it was settled before. */

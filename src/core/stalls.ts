@@ -38,7 +38,7 @@ export function statusOf<R extends Taken>(
 
 function partitionStatus<R extends Taken>(partition: Partition<R>, view: View<R>): PartitionStatus {
   const { assignment, committed, highWatermark, ledger } = partition
-  const known = committed ?? ledger?.start ?? null
+  const known = committed ?? ledger?.start ?? partition.logStart
   return {
     topic: assignment.topic,
     partition: assignment.partition,

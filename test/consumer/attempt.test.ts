@@ -200,12 +200,24 @@ describe('what a handler throws', () => {
       await effect(tx, 'a')
       throw thrown
     })
-    const at =
-      thrown instanceof Error ? { at: expect.arrayContaining([expect.stringMatching(/attempt\.test\.ts:\d+/)]) } : {}
-    expect(await fact).toEqual({ type: 'failed', task, failure: PASSING, error, ...at })
+    expect(await fact).toMatchObject({ type: 'failed', task, failure: PASSING, error })
     expect(database.effects).toEqual([])
     expect(database.rows()).toEqual([])
     expect(clock.nextAtMs()).toBeNull()
+  })
+
+  test('a mistake is said with its place, what was meant without', async () => {
+    const mistake = begin(() => {
+      throw new TypeError('    at no/place.ts:1:1')
+    })
+    expect(await mistake.fact).toMatchObject({
+      at: expect.arrayContaining([expect.stringMatching(/attempt\.test\.ts:\d+/)]),
+    })
+    expect(await mistake.fact).not.toMatchObject({ at: expect.arrayContaining(['no/place.ts:1:1']) })
+    const meant = begin(() => {
+      throw new Reject('not for us')
+    })
+    expect(await meant.fact).not.toHaveProperty('at')
   })
 
   test('at once, before there is a promise, is the same', async () => {

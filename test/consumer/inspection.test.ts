@@ -98,21 +98,6 @@ describe('it is alive, and ready only when it can do its work', () => {
     expect(inspection.ready()).toEqual(OK)
   })
 
-  test('not while a join is tried and the coordinator has been silent for a session', async () => {
-    const gate = latch()
-    const bench = new Bench({ handlers: [thingHandler({ handle: () => gate.passed })] })
-    bench.append(0, thing('a'))
-    const member = await bench.joined()
-    await bench.until('it is in its handler', () => member.consumer.status().inFlight === 1)
-    const { inspection } = inspect(bench, member, [])
-    void bench.member().consumer.start()
-    await bench.pass(1_000)
-    bench.broker.faults.down = true
-    await bench.pass(40_000)
-    expect(inspection.ready().reasons).toContainEqual(expect.stringMatching(/^fenced: the coordinator has been silent/))
-    gate.open()
-  })
-
   test('not once a stop was asked for, nor after it, though it is alive', async () => {
     const gate = latch()
     const bench = new Bench({ handlers: [thingHandler({ handle: () => gate.passed })] })

@@ -117,6 +117,13 @@ describe('starting', () => {
     expect(startup.states[1]).toEqual({ name: 'registry', up: true, error: null })
   })
 
+  test('says that it is asking while the first answer is waited for', async () => {
+    void startup.run([{ dependency: 'database', run: () => new Promise<void>(() => {}) }])
+    await turn()
+    expect(startup.states[0]).toEqual({ name: 'database', up: false, error: 'asked, no answer yet' })
+    startup.stop()
+  })
+
   test('takes what throws at once as a try that failed', async () => {
     let tries = 0
     const running = startup.run([

@@ -97,6 +97,8 @@ function readsWhatIsThere({ harness, begin, topicOf, until }: Context): void {
   test('a record comes as the log holds it: empty and null are different, headers may repeat', async () => {
     const topic = await topicOf(1)
     const headers: Headers = [
+      ['constructor', bytes('of every object')],
+      ['__proto__', bytes('too')],
       ['trace', bytes('one')],
       ['trace', bytes('two')],
       ['empty', bytes('')],

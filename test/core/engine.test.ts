@@ -351,18 +351,28 @@ describe('commits', () => {
     expect(scenario.commitFailed('refused')).toEqual(['rejoin'])
   })
 
+  test('a partition that nothing was committed of or fetched from lags by its whole log', () => {
+    const scenario = consuming([0, 1])
+    const known = (partition: number, logStart: number, highWatermark: number) => {
+      return { assignment: scenario.assignment(partition), committed: null, logStart, highWatermark }
+    }
+    scenario.tell({ type: 'offsetsKnown', offsets: [known(0, 3, 10), known(1, 0, 0)] })
+    expect(scenario.status(0)).toMatchObject({ committed: null, lagRecords: 7 })
+    expect(scenario.status(1)).toMatchObject({ committed: null, lagRecords: 0 })
+  })
+
   test('what the broker holds already is not committed again, and committed never falls', () => {
     const scenario = consuming([0])
     scenario.fetch(0, ...lanes('a', 'b'))
     scenario.ack('0@0')
     scenario.tell({
       type: 'offsetsKnown',
-      offsets: [{ assignment: scenario.assignment(0), committed: 1, highWatermark: 9 }],
+      offsets: [{ assignment: scenario.assignment(0), committed: 1, highWatermark: 9, logStart: 0 }],
     })
     expect(scenario.pass(5_000)).toEqual([])
     scenario.tell({
       type: 'offsetsKnown',
-      offsets: [{ assignment: scenario.assignment(0), committed: null, highWatermark: 3 }],
+      offsets: [{ assignment: scenario.assignment(0), committed: null, highWatermark: 3, logStart: 0 }],
     })
     expect(scenario.status(0)).toMatchObject({ committed: 1, highWatermark: 9, lagRecords: 8 })
   })
@@ -495,7 +505,7 @@ describe('stopping', () => {
     scenario.ack('0@0')
     scenario.pass(1_000)
     scenario.commitFailed('refused')
-    const offsets = [{ assignment: scenario.assignment(0), committed: 1, highWatermark: 1 }]
+    const offsets = [{ assignment: scenario.assignment(0), committed: 1, highWatermark: 1, logStart: 0 }]
     scenario.tell({ type: 'offsetsKnown', offsets })
     expect(scenario.tell({ type: 'stopRequested' })).toEqual(['pause 0', 'stopped, 0 unfinished, committed'])
   })
@@ -705,17 +715,22 @@ describe('why a partition stands still', () => {
   test('the broker, also before its first answer', () => {
     const scenario = consuming([0])
     const assignment = scenario.assignment(0)
-    scenario.tell({ type: 'offsetsKnown', offsets: [{ assignment, committed: 3, highWatermark: 10 }] })
+    scenario.tell({ type: 'offsetsKnown', offsets: [{ assignment, committed: 3, highWatermark: 10, logStart: 0 }] })
     expect(blockedBy(scenario)).toBe('waiting for the broker: the log has more than was fetched')
     scenario.tell(scenario.fetched(0, [], { from: 4, behind: 6 }))
     expect(blockedBy(scenario)).toBe('waiting for the broker: the log has more than was fetched')
   })
 
   test('the group: not joined, handing over, fenced', () => {
-    const scenario = consuming([0])
+    const scenario = consuming([0], { sessionTimeoutMs: 30_000 })
     scenario.fetch(0, {})
     scenario.tell({ type: 'joining' })
     expect(blockedBy(scenario)).toBe('rebalancing: what is in flight is handed over before the group is joined again')
+    // A join that a silent broker never answers is no rebalance any more.
+    scenario.nowMs += 30_000
+    expect(blockedBy(scenario)).toBe(
+      'fenced: the coordinator has been silent for 30 s; another member may own what we hold',
+    )
     expect(new Scenario().engine.status(scenario.now).standingStill).toBe('waiting to join the group')
     const fenced = consuming([0])
     fenced.tell({ type: 'commitFailed', cause: 'fenced', error: 'unknown member' })

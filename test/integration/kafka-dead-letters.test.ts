@@ -20,6 +20,7 @@ const optionsFor = (topic: string, change: Partial<KafkaDeadLettersOptions> = {}
   topics: [topic],
   topicFor: name => `${name}.dlt`,
   createTopics: true,
+  inboxRetentionMs: null,
   group: 'group',
   ...change,
 })
@@ -153,6 +154,26 @@ describe('dead letters in Kafka', () => {
     await deadLetters.stop()
     const warnings = log.lines.filter(({ level }) => level === 'warn')
     expect(warnings).toMatchObject([{ fields: { topic: `${topic}.dlt`, bytesMax: 265_535, neededBytes: 265_536 } }])
+  })
+
+  test('a topic that keeps its records longer than the inbox knows them is said at the start', async () => {
+    const dayMs = 86_400_000
+    const short = await sourceTopic(1, { 'retention.ms': String(7 * dayMs) })
+    const long = await sourceTopic(1, { 'retention.ms': String(15 * dayMs) })
+    const forEver = await sourceTopic(1, { 'retention.ms': '-1' })
+    const said: unknown[] = []
+    for (const topic of [short, long, forEver]) {
+      const log = listeningLog()
+      const deadLetters = kafkaDeadLetters({ ...optionsFor(topic), inboxRetentionMs: 14 * dayMs, log })
+      await deadLetters.start()
+      await deadLetters.stop()
+      said.push(log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields))
+    }
+    expect(said).toMatchObject([
+      [],
+      [{ topic: long, topicRetentionMs: 15 * dayMs, inboxRetentionMs: 14 * dayMs }],
+      [{ topic: forEver, topicRetentionMs: 'for ever' }],
+    ])
   })
 
   test('a source topic that does not exist is what is named', async () => {

@@ -261,8 +261,8 @@ export class World {
 
   #offsetsKnown(): Fact {
     const offsets = [...this.#reading].map(([place, { assignment }]) => {
-      const { committed, end } = this.#log(place)
-      return { assignment, committed, highWatermark: end }
+      const { committed, start: logStart, end: highWatermark } = this.#log(place)
+      return { assignment, committed, highWatermark, logStart }
     })
     return { type: 'offsetsKnown', offsets }
   }

@@ -199,7 +199,7 @@ function bufferOf(bytes: Uint8Array | null): Buffer | null {
 }
 
 function headersOf(headers: Headers): IHeaders {
-  const byName: Record<string, Buffer[]> = {}
-  for (const [name, value] of headers) byName[name] = [...(byName[name] ?? []), Buffer.from(value ?? '')]
-  return byName
+  const byName = new Map<string, Buffer[]>()
+  for (const [name, value] of headers) byName.set(name, [...(byName.get(name) ?? []), Buffer.from(value ?? '')])
+  return Object.fromEntries(byName)
 }

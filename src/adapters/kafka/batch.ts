@@ -66,12 +66,15 @@ function recordOf(message: KafkaMessage, offset: number): RawRecord {
   }
 }
 
-/** kafkajs gathers repeated names in an array, so the order between different names is the one thing that is lost. */
+/**
+ * kafkajs gathers repeated names in an array, so the order between different names is the one thing that is lost. For a name
+ * that every object has (`constructor`) it finds that first, and puts it into the array, too.
+ */
 function pairsOf(headers: IHeaders): Headers {
   const pairs: [string, Uint8Array | null][] = []
   for (const [name, value] of Object.entries(headers)) {
     for (const each of Array.isArray(value) ? value : [value]) {
-      pairs.push([name, typeof each === 'string' ? Buffer.from(each) : (each ?? null)])
+      if (each === null || each instanceof Uint8Array) pairs.push([name, each])
     }
   }
   return pairs

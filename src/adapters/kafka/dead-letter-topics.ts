@@ -17,6 +17,7 @@ export async function deadLetterTopic(admin: Admin, source: string, options: Kaf
   const topic = options.topicFor(source)
   const found = await partitionsOf(admin, topic)
   const partitions = await partitionsOf(admin, source)
+  if (partitions !== null) await sayIfKeptLonger(admin, source, options)
   if (found !== null) {
     if (partitions !== null) await sayIfTooSmall(admin, { topic, source, log: options.log })
     return found
@@ -57,15 +58,31 @@ async function sayIfTooSmall(
   )
 }
 
+/** A group that loses its offsets reads its topics again from their beginning, and repeats what the inbox has forgotten. */
+async function sayIfKeptLonger(admin: Admin, topic: string, options: KafkaDeadLettersOptions): Promise<void> {
+  const { inboxRetentionMs, log } = options
+  const retentionMs = await numberConfigOf(admin, topic, 'retention.ms')
+  if (inboxRetentionMs === null || retentionMs === null) return
+  if (retentionMs >= 0 && retentionMs <= inboxRetentionMs) return
+  const kept = retentionMs < 0 ? 'for ever' : retentionMs
+  log.warn(
+    { topic, topicRetentionMs: kept, inboxRetentionMs },
+    'a topic keeps its records longer than the inbox knows them: a group that lost its offsets would repeat effects; raise INBOX_RETENTION',
+  )
+}
+
+function messageBytesMaxOf(admin: Admin, topic: string): Promise<number | null> {
+  return numberConfigOf(admin, topic, 'max.message.bytes')
+}
+
 /** Null where we are not allowed to know. */
-async function messageBytesMaxOf(admin: Admin, topic: string): Promise<number | null> {
-  const name = 'max.message.bytes'
+async function numberConfigOf(admin: Admin, topic: string, name: string): Promise<number | null> {
   try {
     const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: [name] }]
     const described = await admin.describeConfigs({ includeSynonyms: false, resources })
     const entry = described.resources[0]?.configEntries.find(({ configName }) => configName === name)
-    const bytes = Number(entry?.configValue)
-    return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : null
+    const value = entry === undefined ? Number.NaN : Number(entry.configValue)
+    return Number.isSafeInteger(value) ? value : null
   } catch (error) {
     // We may be allowed to create topics and not to read configurations.
     if (faultOf(error) === 'permission') return null

@@ -67,7 +67,7 @@ export class Intake {
         break
       case 'lost': {
         const { from, to } = finding
-        this.#log.warn(
+        this.#log.error(
           { ...part.assignment, from, to },
           'the log no longer has these records: they were removed before we read them',
         )
@@ -85,7 +85,7 @@ export class Intake {
 
   /** A new epoch from `at` on. What was skipped is not known, so the range that is reported is empty and stands at its beginning. */
   anotherLog(part: Part, at: number): Part {
-    this.#log.warn(
+    this.#log.error(
       { ...part.assignment, position: part.position, at },
       'the log ends below our position: it was truncated or created again; reading it anew',
     )

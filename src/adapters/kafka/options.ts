@@ -53,6 +53,8 @@ export interface KafkaDeadLettersOptions extends KafkaConnection {
   readonly topics: readonly string[]
   /** Where the dead letters of a source topic go. */
   topicFor(topic: string): string
+  /** How long the inbox knows an event; topics that keep more are named at the start. Null: no inbox. */
+  readonly inboxRetentionMs: number | null
   /** Whether missing dead letter topics are created. */
   readonly createTopics: boolean
   /** The consumer group, for the header and the letter's id. */
