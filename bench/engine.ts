@@ -90,7 +90,7 @@ export class SteadyEngine {
   #fetch(records: readonly Taken[]): void {
     const positionBefore = this.#position
     this.#position += records.length
-    const range = { positionBefore, positionAfter: this.#position, highWatermark: this.#position }
+    const range = { positionBefore, positionAfter: this.#position, highWatermark: this.#position, leaderEpoch: 0 }
     this.#facts.push({ type: 'fetched', assignment: ASSIGNMENT, records, ...range })
   }
 

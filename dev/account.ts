@@ -6,7 +6,6 @@ import { crc32 } from 'node:zlib'
 import type { Kafka } from 'kafkajs'
 import { Client } from 'pg'
 
-import { registerCodecs } from '../src/adapters/kafka/codecs.ts'
 import type { Sent } from './send.ts'
 import { TOPICS, type TrafficPlan } from './traffic.ts'
 
@@ -121,7 +120,6 @@ export interface DeadLetterSeen {
 
 /** Every dead letter of this run, read from the beginning of the topics to their present ends. */
 async function readDeadLetters(kafka: Kafka, topics: readonly string[], run: string): Promise<DeadLetterSeen[]> {
-  registerCodecs()
   const admin = kafka.admin()
   await admin.connect()
   const waitingFor = new Map<string, number>()

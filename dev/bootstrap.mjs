@@ -1,5 +1,5 @@
 /**
- * The first step of `npm start`, `npm test` and `npm run bench`, on a fresh clone too: installs what package-lock.json asks for
+ * The first step of every npm script, on a fresh clone too: installs what package-lock.json asks for
  * where that differs from what is there, then runs the command on the Node of the project (node_modules/.bin/node).
  *
  * The one file in plain JavaScript without dependencies: it runs before anything is installed, on whatever Node the machine has.
@@ -15,6 +15,9 @@ const COMMANDS = {
   test: ['dev/check.ts'],
   'test:unit': ['dev/check.ts', '--unit'],
   bench: ['bench/run.ts'],
+  'bench:rebalance': ['bench/rebalance.ts'],
+  simulate: ['test/simulation/run.ts'],
+  mutants: ['test/mutants/run.ts'],
 }
 
 /** How soon the end of the npm that started us is noticed. */

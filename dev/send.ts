@@ -4,7 +4,7 @@ import { COMPATIBILITY, SchemaRegistry, SchemaType } from '@kafkajs/confluent-sc
 import avsc from 'avsc'
 import { CompressionTypes, type ITopicConfig, Kafka, logLevel, Partitioners } from 'kafkajs'
 
-import { patchKafkajs } from '../src/adapters/kafka/patch.ts'
+import { patchKafkajs } from '../src/adapters/kafka/insides.ts'
 import { type Encoders, frame, type SampleRecord, TOPICS, type TrafficPlan } from './traffic.ts'
 
 const PARTITIONS = 12

@@ -19,7 +19,7 @@ import { InvalidConfiguration } from './consumer/errors.ts'
 export type { Environment }
 
 const { required, optional, absent, secret } = variable
-const { text, flag, duration, brokers, pem, integer, milliseconds, choice, url, publicUrl } = kinds
+const { text, flag, duration, brokers, offsetRanges, pem, integer, milliseconds, choice, url, publicUrl } = kinds
 
 const VARIABLES = {
   KAFKA_BROKERS: required(brokers, 'where to begin; the others are found through these', 'localhost:9092'),
@@ -72,6 +72,10 @@ const VARIABLES = {
     choice(['earliest', 'latest']),
     'earliest',
     'where the group has no committed offset, and only there',
+  ),
+  KAFKA_SKIP_OFFSETS: absent(
+    offsetRanges,
+    'offsets that nobody can read and that are to be passed over; a partition that is held names its own',
   ),
   HTTP_HOST: optional(text, '0.0.0.0', 'the address of health, metrics and status'),
   HTTP_PORT: optional(integer(0, 65_535), '8080', '0 picks a free one'),

@@ -232,6 +232,7 @@ function outsideOf(config: Config, { routes, migrations, log, clock }: Making): 
       rebalanceTimeoutMs: config.kafkaRebalanceTimeoutMs,
       drainTimeoutMs: config.drainTimeoutMs,
       startFrom: config.startFrom,
+      skips: config.kafkaSkipOffsets ?? [],
     }),
     deadLetters: kafkaDeadLetters({
       ...connection,

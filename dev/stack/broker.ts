@@ -1,7 +1,7 @@
 /** One Kafka node, broker and controller in one, from Maven's jars. */
 import { Kafka, logLevel } from 'kafkajs'
 
-import { patchKafkajs } from '../../src/adapters/kafka/patch.ts'
+import { patchKafkajs } from '../../src/adapters/kafka/insides.ts'
 
 import { keep } from './keep.ts'
 import { KAFKA_VERSION } from './maven.ts'

@@ -47,6 +47,33 @@ const brokers: Kind<readonly string[]> = {
   },
 }
 
+/** Offsets of one partition, the second one being where reading goes on. */
+const offsetRanges: Kind<readonly OffsetRange[]> = {
+  shape: '`topic/partition@from-to`, comma separated',
+  quotable: true,
+  parse(value) {
+    const ranges = value.split(',').map(rangeOf)
+    return ranges.every(range => range !== null)
+      ? { value: ranges }
+      : { mustBe: 'topic/partition@from-to, comma separated, with `to` (the next offset to read) above `from`' }
+  },
+}
+
+export interface OffsetRange {
+  readonly topic: string
+  readonly partition: number
+  readonly from: number
+  readonly to: number
+}
+
+function rangeOf(text: string): OffsetRange | null {
+  const found = /^(?<topic>[\w.-]+)\/(?<partition>\d{1,9})@(?<from>\d{1,15})-(?<to>\d{1,15})$/.exec(text.trim())?.groups
+  if (found === undefined) return null
+  const { topic = '', partition, from, to } = found
+  const range = { topic, partition: Number(partition), from: Number(from), to: Number(to) }
+  return range.from < range.to ? range : null
+}
+
 const pem: Kind<string> = {
   shape: 'PEM',
   quotable: false,
@@ -101,7 +128,19 @@ const publicUrl: Kind<string> = {
 /** At most what node's timers take: a longer one would fire at once. */
 const milliseconds: Kind<number> = { ...integer(1, 2 ** 31 - 1), shape: 'ms' }
 
-export const kinds = { text, flag, duration, brokers, pem, integer, milliseconds, choice, url, publicUrl } as const
+export const kinds = {
+  text,
+  flag,
+  duration,
+  brokers,
+  offsetRanges,
+  pem,
+  integer,
+  milliseconds,
+  choice,
+  url,
+  publicUrl,
+} as const
 
 function isAddress(address: string): boolean {
   const port = /^(?:\[[0-9a-fA-F:.]+\]|[^\s:/@]+):(?<port>\d{1,5})$/.exec(address)?.groups?.port

@@ -2,28 +2,32 @@
  * The loop: facts go to the engine, its commands are performed through the ports, and what comes of them is fed back as
  * facts. Callbacks only enqueue. Nothing here decides anything.
  */
+import { decodeCompletions } from '../core/completions.ts'
 import { Engine, type EngineOptions } from '../core/engine.ts'
 import type { Command, Fact, OffsetToCommit, Sentence, Task } from '../core/facts.ts'
-import { placeOf } from '../core/record.ts'
 import type { EngineStatus } from '../core/status.ts'
-import { type AttemptPorts, attempt, NobodyWaits } from './attempt.ts'
+import { type AttemptPorts, attempt } from './attempt.ts'
 import { describe } from './errors.ts'
+import { HandOvers } from './hand-overs.ts'
 import { Intake, type IntakeRecord } from './intake.ts'
 import { Lookup } from './lookup.ts'
 import { Loop, nowOf } from './loop.ts'
 import type {
+  Assignment,
   Clock,
   DeadLetters,
   Decoder,
   Log,
   Random,
   RecordSource,
+  Restored,
   SourceListener,
   Telemetry,
   UnitOfWork,
 } from './ports.ts'
 import { letterOf, logDeadLetters, logFailure } from './reports.ts'
 import type { Routes } from './routes.ts'
+import { Running } from './running.ts'
 
 export interface ConsumerPorts {
   readonly source: RecordSource
@@ -48,26 +52,17 @@ export interface Drained {
   readonly committed: boolean
 }
 
-interface Running {
-  readonly abort: AbortController
-  /** When its silence is worth a restart, monotonic. Infinite until its handler is called: a database that is silent is no reason. */
-  givenUpAtMs: number
-}
-
-/** A handler that has ignored its signal for so many of its timeouts is not coming back. */
-const SILENT_TIMEOUTS_MAX = 3
-
 export class Consumer {
   readonly #ports: ConsumerPorts
   readonly #loop: Loop
   readonly #intake: Intake
   readonly #attemptPorts: AttemptPorts
-  readonly #running = new Map<Task<IntakeRecord>, Running>()
+  readonly #running = new Running()
   readonly #drained = Promise.withResolvers<Drained>()
   readonly #failed = Promise.withResolvers<string>()
   readonly #joined = Promise.withResolvers<void>()
   #cancelWake: (() => void) | null = null
-  #handedOver: (() => void) | null = null
+  readonly #handOvers = new HandOvers()
   /** What the source said last; a join says nothing of it: a topic may be missing all the while. */
   #waiting: string | null = null
   #hasJoined = false
@@ -92,7 +87,7 @@ export class Consumer {
       clock,
       log,
       onDuplicate: (record, known) => telemetry.duplicate(record, known),
-      onHandling: task => this.#handling(task),
+      onHandling: task => this.#running.handling(task, clock.nowMs()),
       unanswered: new WeakSet(),
     }
   }
@@ -136,12 +131,7 @@ export class Consumer {
   dead(): string[] {
     const reasons = this.#fatal === null ? [] : [this.#fatal]
     if (!this.#ports.source.alive) reasons.push('the Kafka client is dead')
-    const nowMs = this.#ports.clock.nowMs()
-    for (const [{ assignment, record }, { givenUpAtMs }] of this.#running) {
-      if (nowMs < givenUpAtMs) continue
-      const who = `handler ${record.delivery?.handler.name} at ${placeOf(assignment)} offset ${record.offset}`
-      reasons.push(`${who} has ignored its signal for ${SILENT_TIMEOUTS_MAX} timeouts`)
-    }
+    reasons.push(...this.#running.stuck(this.#ports.clock.nowMs()))
     return reasons
   }
 
@@ -162,29 +152,33 @@ export class Consumer {
     return {
       joined: assignments => {
         this.#hasJoined = true
-        this.#intake.retain(assignments)
         this.#loop.feed({ type: 'joined', assignments })
-        this.#release()
+        // What is being revoked is not named and still ours: a later join may leave it with us, and its answers must not be missing then.
+        this.#intake.retain(this.#loop.status().partitions)
         this.#joined.resolve()
+      },
+      restored: stored => this.#restored(stored),
+      revoking: assignments => this.#revoking(assignments),
+      revoked: assignments => {
+        this.#intake.forget(assignments)
+        this.#loop.feed({ type: 'revoked', assignments })
+      },
+      held: ({ assignment, why }) => this.#loop.feed({ type: 'held', assignment, why }),
+      renewed: ({ gone, assignment }) => {
+        this.#intake.forget([gone])
+        this.#loop.feed({ type: 'revoked', assignments: [gone] }, { type: 'assigned', assignments: [assignment] })
       },
       lost: why => {
         this.#intake.retain([])
         this.#loop.feed({ type: 'lost' })
-        this.#release()
         log.warn({ why }, 'every partition was lost; joining the group anew')
-      },
-      joining: () => {
-        const { promise, resolve } = Promise.withResolvers<void>()
-        this.#handedOver = resolve
-        this.#loop.feed({ type: 'joining' })
-        return promise
       },
       answered: answer => this.#intake.accept(answer),
       offsetsKnown: offsets => this.#loop.feed({ type: 'offsetsKnown', offsets }),
       missed: ({ assignment: { topic, partition }, ...range }) => {
         telemetry.missed({ topic, partition, ...range })
       },
-      membershipConfirmed: () => this.#loop.feed({ type: 'membershipConfirmed' }),
+      membershipConfirmed: askedAtMs => this.#loop.feed({ type: 'membershipConfirmed', askedAtMs }),
       fetchDone: cost => telemetry.fetchDone(cost),
       waiting: why => {
         if (why !== null && why !== this.#waiting) log.warn({ why }, 'waiting for Kafka')
@@ -194,9 +188,17 @@ export class Consumer {
     }
   }
 
-  #release(): void {
-    this.#handedOver?.()
-    this.#handedOver = null
+  #restored({ assignment, committed, metadata }: Restored): void {
+    const completions = committed === null ? null : decodeCompletions(metadata, { committed })
+    this.#intake.restore(assignment, completions)
+    this.#loop.feed({ type: 'restored', assignment, committed, completions })
+  }
+
+  #revoking(assignments: readonly Assignment[]): Promise<void> {
+    if (this.#fatal !== null) return Promise.resolve()
+    const handedOver = this.#handOvers.begin(assignments)
+    this.#loop.feed({ type: 'revoking', assignments })
+    return handedOver
   }
 
   /** A broken invariant or a dead client: nothing is started or committed any more. */
@@ -208,9 +210,9 @@ export class Consumer {
       { why },
       'the consumer cannot go on: nothing more is started or committed; restart the process',
     )
-    for (const { abort } of this.#running.values()) abort.abort(new NobodyWaits())
+    this.#running.abortAll()
     this.#failed.resolve(why)
-    this.#release()
+    this.#handOvers.endAll()
     this.#drained.resolve({ unfinished: this.#running.size, committed: false })
   }
 
@@ -230,9 +232,11 @@ export class Consumer {
         return source.pause(command.assignments)
       case 'resume':
         return source.resume(command.assignments)
-      case 'abort':
-        for (const task of command.tasks) this.#running.get(task)?.abort.abort(new NobodyWaits())
+      case 'detach':
+        for (const { raw } of command.records) raw.detach?.()
         return
+      case 'abort':
+        return this.#running.abort(command.tasks)
       case 'wakeAt':
         this.#cancelWake?.()
         this.#cancelWake = this.#ports.clock.at(command.atMs, () => this.#loop.feed({ type: 'ticked' }))
@@ -240,7 +244,7 @@ export class Consumer {
       case 'rejoin':
         return source.rejoin(command.why)
       case 'handedOver':
-        return this.#release()
+        return this.#handOvers.end(command.assignments)
       case 'stopped':
         this.#cancelWake?.()
         this.#intake.retain([])
@@ -252,18 +256,10 @@ export class Consumer {
   }
 
   async #attempt(task: Task<IntakeRecord>): Promise<void> {
-    const abort = new AbortController()
-    this.#running.set(task, { abort, givenUpAtMs: Number.POSITIVE_INFINITY })
-    const fact = await attempt(task, abort, this.#attemptPorts)
-    this.#running.delete(task)
+    const fact = await attempt(task, this.#running.begin(task), this.#attemptPorts)
+    this.#running.end(task)
     if (fact.type === 'failed') logFailure(fact, this.#ports.log)
     this.#loop.feedSoon(fact)
-  }
-
-  #handling(task: Task<IntakeRecord>): void {
-    const running = this.#running.get(task)
-    const patienceMs = (task.record.delivery?.handler.timeoutMs ?? 0) * SILENT_TIMEOUTS_MAX
-    if (running !== undefined) running.givenUpAtMs = this.#ports.clock.nowMs() + patienceMs
   }
 
   async #deadLetter(sentences: readonly Sentence<IntakeRecord>[]): Promise<void> {
@@ -285,7 +281,7 @@ export class Consumer {
   }
 
   async #commit(offsets: readonly OffsetToCommit[]): Promise<void> {
-    const result = await this.#ports.source.commit(offsets.map(offset => ({ ...offset, metadata: '' })))
+    const result = await this.#ports.source.commit(offsets)
     if (result.ok) return this.#loop.feed({ type: 'committed', offsets })
     this.#ports.log.warn({ cause: result.cause, error: result.error }, 'a commit failed; the next one is computed anew')
     this.#loop.feed({ type: 'commitFailed', cause: result.cause, error: result.error })

@@ -3,6 +3,7 @@
  * the dead letter topic, never thrown. A record whose schema is not known yet holds its partition, and only that one, until
  * the registry has answered; what came before it goes on.
  */
+import type { Completions } from '../core/completions.ts'
 import type { Fact } from '../core/facts.ts'
 import type { Assignment, DeadLetterReason, Disposition, Taken } from '../core/record.ts'
 import { steadyBackoffMs } from '../core/verdict.ts'
@@ -43,6 +44,9 @@ const LOAD_RETRY = { initialMs: 500, maxMs: 10_000 }
 /** What an object in memory costs beside its bytes; measured roughly, on Node 24, for a small decoded record. */
 const RECORD_OVERHEAD_BYTES = 200
 
+/** Nobody asks for its handler or its lane any more, so it is not even decoded. */
+const COMPLETED = { lane: null, disposition: { kind: 'completed' }, delivery: null } as const
+
 interface Waiting {
   readonly assignment: Assignment
   /** Answers not decoded to their end; the first one is decoded up to `index`, and fed up to `fedTo` once anything of it was. */
@@ -56,6 +60,8 @@ interface Waiting {
 export class Intake {
   readonly #ports: IntakePorts
   readonly #waiting = new Map<number, Waiting>()
+  /** By epoch: what an assignment before this one has settled, until reading has passed it. */
+  readonly #completions = new Map<number, Completions>()
   /** Schemas that are being asked for, with what went wrong last. */
   readonly #loading = new Map<number, string | null>()
 
@@ -77,19 +83,39 @@ export class Intake {
     else this.#decode({ assignment, answers: [answer], index: 0, fedTo: null, schemaId: null })
   }
 
-  /** Forgets what waits for assignments that are gone. */
+  /** Before an assignment's first answer: what is settled in it already. */
+  restore({ epoch }: Assignment, completions: Completions | null): void {
+    if (completions !== null) this.#completions.set(epoch, completions)
+  }
+
+  /** Forgets all but these. */
   retain(assignments: readonly Assignment[]): void {
     const epochs = new Set(assignments.map(({ epoch }) => epoch))
-    for (const epoch of this.#waiting.keys()) if (!epochs.has(epoch)) this.#waiting.delete(epoch)
+    for (const epoch of [...this.#waiting.keys(), ...this.#completions.keys()]) {
+      if (!epochs.has(epoch)) this.#forget(epoch)
+    }
+  }
+
+  /** Forgets what waits for assignments that are gone. */
+  forget(assignments: readonly Assignment[]): void {
+    for (const { epoch } of assignments) this.#forget(epoch)
+  }
+
+  #forget(epoch: number): void {
+    this.#waiting.delete(epoch)
+    this.#completions.delete(epoch)
   }
 
   #decode(waiting: Waiting): void {
     const facts: Fact<IntakeRecord>[] = []
     let unknown: number | null = null
+    const completions = this.#completions.get(waiting.assignment.epoch)
     for (let answer = waiting.answers[0]; answer !== undefined && unknown === null; answer = waiting.answers[0]) {
       const records: IntakeRecord[] = []
       for (const raw of answer.records.slice(waiting.index)) {
-        const decoded = this.#decodeOne(answer.assignment, raw)
+        const decoded = completions?.has(raw.offset, answer.leaderEpoch)
+          ? taken(raw, COMPLETED)
+          : this.#decodeOne(answer.assignment, raw)
         if (typeof decoded === 'number') {
           unknown = decoded
           break
@@ -99,9 +125,10 @@ export class Intake {
       waiting.index += records.length
       const positionBefore = waiting.fedTo ?? answer.positionBefore
       const positionAfter = answer.records[waiting.index]?.offset ?? answer.positionAfter
-      const { assignment, highWatermark } = answer
-      facts.push({ type: 'fetched', assignment, records, positionBefore, positionAfter, highWatermark })
+      const { assignment, highWatermark, leaderEpoch } = answer
+      facts.push({ type: 'fetched', assignment, records, positionBefore, positionAfter, highWatermark, leaderEpoch })
       waiting.fedTo = positionAfter
+      if (completions !== undefined && positionAfter >= completions.end) this.#completions.delete(assignment.epoch)
       if (unknown === null) {
         waiting.answers.shift()
         waiting.index = 0

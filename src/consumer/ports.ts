@@ -2,12 +2,12 @@
  * What the consumer asks of the world. Each sentence here is a promise that `test/contracts/` turns into a test, run on the
  * memory adapter and on the real one. Adapters import this file and `errors.ts`, nothing else of this floor.
  */
-import type { Command, CommitFailure, Fact, Now } from '../core/facts.ts'
+import type { Command, CommitFailure, Fact, Now, OffsetsKnown, OffsetToCommit } from '../core/facts.ts'
 import type { Assignment, DeadLetterReason, Taken } from '../core/record.ts'
 import type { EngineStatus } from '../core/status.ts'
 import type { Failure } from '../core/verdict.ts'
 
-export type { Assignment, CommitFailure, DeadLetterReason, Failure }
+export type { Assignment, CommitFailure, DeadLetterReason, Failure, OffsetToCommit }
 
 // ── Records come in ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -22,14 +22,16 @@ export interface RawRecord {
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
   readonly headers: Headers
+  /** Where the bytes are views of a larger buffer: copies them, so that the record pins no more than itself. What was read before stays as it is. */
+  detach?(): void
 }
 
-/** What one fetch brought for one partition, whole. */
+/** What a partition's log holds from one position to another: a record batch, or several. */
 export interface PartitionAnswer {
   readonly assignment: Assignment
-  /** The offset that was asked for. */
+  /** Where the last answer ended, or where reading begins. */
   readonly positionBefore: number
-  /** The next fetch asks for this one; it moves over gaps, control records and aborted transactions. */
+  /** Where the next answer begins; it moves over gaps, control records and aborted transactions. */
   readonly positionAfter: number
   /** Rising, `positionBefore <= offset < positionAfter`; may be empty where only the position moved. */
   readonly records: readonly RawRecord[]
@@ -38,33 +40,56 @@ export interface PartitionAnswer {
   readonly highWatermark: number
   /** The log's first offset where the answer says it, else null. */
   readonly logStart: number | null
+  /** Under which leader the records were written; -1 unknown. After a truncation another record, of a higher one, stands at an offset. */
+  readonly leaderEpoch: number
 }
 
-export interface PartitionOffsets {
+/** Why offsets were skipped: the log had them no more, the log is another one, or nobody can read them and an operator said to go on. */
+export type MissedCause = 'retention' | 'reset' | 'unreadable'
+
+/** What the group has stored for a partition, from one answer of the broker. */
+export interface Restored {
   readonly assignment: Assignment
-  /** The group's, at the broker; null when it has none. */
+  /** Null: nothing, or nothing that is an offset. */
   readonly committed: number | null
-  readonly highWatermark: number
-  readonly logStart: number
+  /** As it was given to `commit`; anybody may have written it. */
+  readonly metadata: string
 }
+
+export type PartitionOffsets = OffsetsKnown
 
 /**
  * Called by a source, never at the same time, each call synchronous and short: it enqueues facts. A listener never throws.
  */
 export interface SourceListener {
-  /** The whole assignment: partitions that stayed keep their epoch, the others are new; those not named are gone. */
+  /**
+   * After a join, all that is ours to stay: partitions that stayed keep their epoch, the others are new. One that was being revoked and is
+   * named again is ours as before. What is not named is gone, except what is being revoked: that stays so until `revoked`.
+   */
   joined(assignments: readonly Assignment[]): void
+  /** Once for every new assignment, before its first `answered`. */
+  restored(stored: Restored): void
+  /**
+   * These are to go to other members: what a join has taken away (called before that `joined`), or everything before a join where
+   * the group rebalances eagerly. The listener starts nothing of them any more, finishes what is in flight of them, commits it and resolves. The source waits, but not beyond its own deadline, then calls
+   * `revoked` or `joined`; any other method may be called meanwhile, and commits of them are still carried.
+   */
+  revoking(assignments: readonly Assignment[]): Promise<void>
+  /** These are gone, handed over or not; the others go on untouched. */
+  revoked(assignments: readonly Assignment[]): void
+  /** Why nothing more can be read of this partition, in a sentence for an operator; null when it can again. The others go on. */
+  held(partition: { assignment: Assignment; why: string | null }): void
+  /** The partition's log is another one now (truncated, or created again): `gone` is gone, and `assignment` begins. */
+  renewed(partition: { gone: Assignment; assignment: Assignment }): void
   /** Every assignment is gone without a hand-over: the member was expelled or the client started over. */
   lost(why: string): void
-  /** Before the group is joined again. The source waits for the promise, but not beyond its own deadline, and calls no other method but `answered` meanwhile. */
-  joining(): Promise<void>
   /** `answer.assignment` is live, and its answers follow one another without overlap. */
   answered(answer: PartitionAnswer): void
   offsetsKnown(offsets: readonly PartitionOffsets[]): void
   /** Offsets [from, to) of the log were skipped, since it no longer has them. */
-  missed(range: { assignment: Assignment; from: number; to: number; cause: 'retention' | 'reset' }): void
-  /** The coordinator took a heartbeat or a join. */
-  membershipConfirmed(): void
+  missed(range: { assignment: Assignment; from: number; to: number; cause: MissedCause }): void
+  /** The coordinator took a heartbeat or a join that was sent at `askedAtMs` (monotonic): an answer that is read late confirms nothing of now. */
+  membershipConfirmed(askedAtMs: number): void
   /** One request's cost on the network and at the broker. */
   fetchDone(cost: { durationMs: number; bytes: number }): void
   /** Why nothing comes ("topic orders does not exist"), in a sentence for an operator; null when it is over. */
@@ -87,8 +112,11 @@ export interface RecordSource {
   pause(assignments: readonly Assignment[]): void
   /** The counterpart; safe at any time. */
   resume(assignments: readonly Assignment[]): void
-  /** Stores `nextOffset` for assignments that are live, passes over the others. Bounded in time; never rejects. */
-  commit(offsets: readonly { assignment: Assignment; nextOffset: number; metadata: string }[]): Promise<CommitResult>
+  /**
+   * Stores `nextOffset` and `metadata` (at most 4,096 characters) for assignments that are live, passes over the others. Where the
+   * broker takes less metadata, the offset is stored without. Bounded in time; never rejects.
+   */
+  commit(offsets: readonly OffsetToCommit[]): Promise<CommitResult>
   /** Asks for a new generation with the same member; the source does it when it can. */
   rejoin(why: string): void
   /** Leaves the group and disconnects, bounded in time; the listener is not called afterwards. Safe before `start`; a second call returns the first's promise. */
@@ -228,12 +256,7 @@ export interface Clock {
 export type Random = () => number
 
 /** Structured log lines: fields first, then a sentence. Never a payload, never a secret. */
-export interface Log {
-  debug(fields: object, message: string): void
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
-}
+export type Log = Readonly<Record<'debug' | 'info' | 'warn' | 'error', (fields: object, message: string) => void>>
 
 /** Hears everything, changes nothing. */
 export interface Telemetry<R extends Taken = Taken> {
@@ -242,7 +265,7 @@ export interface Telemetry<R extends Taken = Taken> {
   /** How long bytes → value took, for one record. */
   decoded(topic: string, durationMs: number): void
   fetchDone(cost: { durationMs: number; bytes: number }): void
-  missed(range: { topic: string; partition: number; from: number; to: number; cause: 'retention' | 'reset' }): void
+  missed(range: { topic: string; partition: number; from: number; to: number; cause: MissedCause }): void
   /** A duplicate's kind. */
   duplicate(record: { topic: string; handler: string }, known: Known): void
 }

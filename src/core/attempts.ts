@@ -94,7 +94,9 @@ export class Attempts<R extends Taken> {
 
   /** Partitions that have something, beginning after the one that was served last: a busy one starves nobody. */
   #inTurn(): Partition<R>[] {
-    const ready = [...this.#options.holdings.all()].filter(({ lanes, mayAdmit }) => lanes.ready > 0 || mayAdmit)
+    const ready = [...this.#options.holdings.all()].filter(
+      ({ stay, lanes, mayAdmit }) => stay === 'staying' && (lanes.ready > 0 || mayAdmit),
+    )
     const first = ready.findIndex(({ assignment }) => assignment.epoch > this.#servedEpoch)
     return first <= 0 ? ready : [...ready.slice(first), ...ready.slice(0, first)]
   }
@@ -140,8 +142,8 @@ export class Attempts<R extends Taken> {
     this.#settle(work)
   }
 
-  /** Settled by being ignored: it was in no lane. */
-  ignored(work: Work<R>): void {
+  /** Settled by being taken: it was in no lane. */
+  settledUnseen(work: Work<R>): void {
     const partition = this.#options.holdings.settle(work)
     if (partition !== undefined) this.#options.onSettled(partition)
   }

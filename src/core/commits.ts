@@ -27,6 +27,11 @@ export class Commits<R extends Taken> {
     this.#startedAtMs = nowMs
   }
 
+  /** When the last one was sent. */
+  get sentAtMs(): number {
+    return this.#startedAtMs
+  }
+
   get underWay(): boolean {
     return this.#underWay
   }
@@ -38,8 +43,8 @@ export class Commits<R extends Taken> {
 
   /** Call it whenever a ledger may have moved, or the broker may have turned out to know as much already. */
   moved(partition: Partition<R>): void {
-    if (partition.toCommit === null) this.#pending.delete(partition)
-    else this.#pending.add(partition)
+    if (partition.hasToCommit) this.#pending.add(partition)
+    else this.#pending.delete(partition)
   }
 
   gone(partition: Partition<R>): void {
@@ -55,18 +60,18 @@ export class Commits<R extends Taken> {
   begin(nowMs: number): OffsetToCommit[] {
     const offsets: OffsetToCommit[] = []
     for (const partition of this.#pending) {
-      const { assignment, toCommit } = partition
+      const offset = partition.takeCommit()
       // The broker may have turned out to know as much already.
-      if (toCommit === null) this.#pending.delete(partition)
-      else offsets.push({ assignment, nextOffset: toCommit })
+      if (offset === null) this.#pending.delete(partition)
+      else offsets.push(offset)
     }
     this.#startedAtMs = nowMs
     this.#underWay = offsets.length > 0
     return offsets
   }
 
-  succeeded(partition: Partition<R>, nextOffset: number): void {
-    partition.committed = Math.max(partition.committed ?? 0, nextOffset)
+  succeeded(partition: Partition<R>, offset: OffsetToCommit): void {
+    partition.commitTaken(offset)
     this.moved(partition)
   }
 

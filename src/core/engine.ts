@@ -12,10 +12,11 @@ import { Gate, type HandlerPolicy } from './gate.ts'
 import { Holdings } from './holdings.ts'
 import { advance, type LifecycleState } from './lifecycle.ts'
 import type { Partition } from './partition.ts'
-import { pauseWanted } from './pause.ts'
+import { pauseOrResume } from './pause.ts'
 import type { Assignment, Taken } from './record.ts'
 import { statusOf } from './stalls.ts'
-import type { EngineStatus, PauseReason } from './status.ts'
+import { Standing } from './standing.ts'
+import type { EngineStatus } from './status.ts'
 
 export interface EngineOptions {
   readonly handlers: readonly HandlerPolicy[]
@@ -31,34 +32,24 @@ export interface EngineOptions {
   readonly random: () => number
 }
 
-/**
- * Where we stand in the group. `consuming` begins with a join and ends with the next one being asked for (`handing over`,
- * then `handed over`), with a commit that says that the coordinator does not know us (`fenced`), or with the loss of it all.
- */
-type Standing = 'out of the group' | 'consuming' | 'handing over' | 'handed over' | 'fenced'
-
 /** After so many failed commits a hand-over goes on without: what settled since the last good one is delivered again. */
 const HANDOVER_COMMIT_FAILURES_MAX = 5
-const HANDING_OVER = 'rebalancing: what is in flight is handed over before the group is joined again'
 
 export class Engine<R extends Taken> {
-  readonly #options: EngineOptions
   readonly #gate: Gate
   readonly #holdings: Holdings<R>
   readonly #commits: Commits<R>
   readonly #attempts: Attempts<R>
   #lifecycle: LifecycleState = 'starting'
-  #standing: Standing = 'out of the group'
-  /** When the coordinator last took something of ours. */
-  #confirmedAtMs = 0
+  readonly #standing: Standing
   #drainTimedOut = false
   #wakeAtMs = Number.POSITIVE_INFINITY
   #commands: Command<R>[] = []
   #now: Now
 
   constructor(options: EngineOptions, now: Now) {
-    this.#options = options
     this.#now = now
+    this.#standing = new Standing(options.sessionTimeoutMs)
     this.#gate = new Gate(options.handlers, options.random)
     this.#holdings = new Holdings(options.budget, options.windowMax)
     const commits = new Commits<R>(options.commitIntervalMs, now.nowMs)
@@ -68,7 +59,10 @@ export class Engine<R extends Taken> {
       gate: this.#gate,
       inFlightMax: options.inFlightMax,
       random: options.random,
-      onSettled: partition => commits.moved(partition),
+      onSettled: partition => {
+        commits.moved(partition)
+        this.#forgetIdleBreakers()
+      },
     })
   }
 
@@ -85,7 +79,7 @@ export class Engine<R extends Taken> {
     const standingStill = this.#standingStill(now)
     return {
       state: this.#lifecycle,
-      joined: this.#standing !== 'out of the group',
+      joined: this.#standing.isMember,
       standingStill,
       inFlight: this.#attempts.running.length,
       ...statusOf({ holdings: this.#holdings, gate: this.#gate, standingStill, noSlot: this.#attempts.full, now }),
@@ -98,21 +92,32 @@ export class Engine<R extends Taken> {
     switch (fact.type) {
       case 'joined':
         return this.#joined(fact.assignments)
-      case 'joining':
-        return this.#joining()
+      case 'assigned':
+        for (const assignment of fact.assignments) this.#holdings.add(assignment)
+        return
+      case 'revoking':
+        return this.#revoking(fact.assignments)
+      case 'revoked':
+        for (const assignment of fact.assignments) this.#dropIfHeld(assignment)
+        return
+      case 'restored':
+        this.#holdings.of(fact.assignment)?.restore(fact)
+        return
       case 'lost':
         for (const partition of this.#holdings.all()) this.#drop(partition)
-        this.#answerHandOver()
-        this.#standing = 'out of the group'
-        return
+        return this.#standing.lost()
       case 'membershipConfirmed':
-        this.#confirmedAtMs = this.#now.nowMs
-        return
+        return this.#standing.confirmed(fact.askedAtMs)
       case 'fetched':
         return this.#fetched(fact)
       case 'offsetsKnown':
         for (const known of fact.offsets) this.#offsetsKnown(known)
         return
+      case 'held': {
+        const partition = this.#holdings.of(fact.assignment)
+        if (partition !== undefined) partition.sourceHeld = fact.why
+        return
+      }
       case 'intakeHeld': {
         const partition = this.#holdings.of(fact.assignment)
         if (partition !== undefined) partition.intakeHeld = fact.why
@@ -131,7 +136,7 @@ export class Engine<R extends Taken> {
       case 'commitFailed': {
         const rejoin = this.#commits.failed(fact.cause, this.#now.nowMs)
         if (rejoin) this.#command({ type: 'rejoin', why: `two commits in a row were refused: ${fact.error}` })
-        if (fact.cause === 'fenced' && this.#standing === 'consuming') this.#standing = 'fenced'
+        if (fact.cause === 'fenced') this.#standing.fenced()
         return
       }
       case 'ticked':
@@ -153,42 +158,58 @@ export class Engine<R extends Taken> {
 
   #joined(assignments: readonly Assignment[]): void {
     this.#lifecycle = advance(this.#lifecycle, 'running')
-    this.#standing = 'consuming'
-    this.#confirmedAtMs = this.#now.nowMs
+    this.#standing.joined(this.#now.nowMs)
     const epochs = new Set(assignments.map(({ epoch }) => epoch))
     for (const partition of this.#holdings.all()) {
-      if (!epochs.has(partition.assignment.epoch)) this.#drop(partition)
+      if (partition.stay === 'staying' && !epochs.has(partition.assignment.epoch)) this.#drop(partition)
     }
     // Held in the order of their epochs: serving them in turn goes by it.
     for (const assignment of assignments.toSorted((one, other) => one.epoch - other.epoch)) {
-      if (this.#holdings.of(assignment) === undefined) this.#holdings.add(assignment)
+      const partition = this.#holdings.of(assignment)
+      if (partition === undefined) this.#holdings.add(assignment)
+      else this.#stays(partition)
     }
   }
 
-  #joining(): void {
+  #revoking(assignments: readonly Assignment[]): void {
     this.#commits.failures = 0
-    if (this.#standing === 'out of the group' || this.#lifecycle === 'stopped') this.#command({ type: 'handedOver' })
-    else this.#standing = 'handing over'
+    const gone: Assignment[] = []
+    for (const assignment of assignments) {
+      const partition = this.#lifecycle === 'stopped' ? undefined : this.#holdings.of(assignment)
+      if (partition === undefined) gone.push(assignment)
+      else partition.stay = 'leaving'
+    }
+    if (gone.length > 0) this.#command({ type: 'handedOver', assignments: gone })
   }
 
-  /** Whoever waits for it is answered, whatever came between. */
-  #answerHandOver(): void {
-    if (this.#standing !== 'handing over') return
-    this.#standing = 'handed over'
-    this.#command({ type: 'handedOver' })
+  /** Whoever waits for its hand-over is answered, whatever came between. */
+  #stays(partition: Partition<R>): void {
+    if (partition.stay === 'leaving') this.#command({ type: 'handedOver', assignments: [partition.assignment] })
+    partition.stay = 'staying'
+  }
+
+  #dropIfHeld(assignment: Assignment): void {
+    const partition = this.#holdings.of(assignment)
+    if (partition !== undefined) this.#drop(partition)
   }
 
   #drop(partition: Partition<R>): void {
+    this.#stays(partition)
     this.#commits.gone(partition)
     const tasks = this.#holdings.drop(partition)
     if (tasks.length > 0) this.#command({ type: 'abort', tasks })
+    this.#forgetIdleBreakers()
+  }
+
+  /** A probe may end without telling, as the last record in hand: a breaker must not stay open for want of another one. */
+  #forgetIdleBreakers(): void {
     if (this.#holdings.budget.records === 0) this.#gate.forgetBreakers()
   }
 
   #fetched(fetched: Fetched<R>): void {
     const partition = this.#holdings.of(fetched.assignment)
     if (partition === undefined) return
-    for (const work of this.#holdings.take(partition, fetched, this.#now.nowMs)) this.#attempts.ignored(work)
+    for (const work of this.#holdings.take(partition, fetched, this.#now.nowMs)) this.#attempts.settledUnseen(work)
     this.#commits.moved(partition)
   }
 
@@ -200,12 +221,12 @@ export class Engine<R extends Taken> {
   }
 
   #committed(offsets: readonly OffsetToCommit[]): void {
-    for (const { assignment, nextOffset } of offsets) {
-      const partition = this.#holdings.of(assignment)
-      if (partition !== undefined) this.#commits.succeeded(partition, nextOffset)
+    for (const offset of offsets) {
+      const partition = this.#holdings.of(offset.assignment)
+      if (partition !== undefined) this.#commits.succeeded(partition, offset)
     }
     this.#commits.ended()
-    this.#confirmedAtMs = this.#now.nowMs
+    this.#standing.confirmed(this.#commits.sentAtMs)
   }
 
   // ── Acting: what is known decides what is done ──────────────────────────────────────────────────────────────────────
@@ -214,79 +235,53 @@ export class Engine<R extends Taken> {
     const { nowMs } = this.#now
     if (this.#standingStill(this.#now) === null) this.#commands.push(...this.#attempts.start(this.#now))
     this.#pauseOrResume()
-    const waitedFor = this.#standing === 'handing over' || this.#lifecycle === 'draining'
-    if (this.#mayCommit() && this.#commits.dueAtMs(waitedFor) <= nowMs) {
+    const waitedFor = this.#lifecycle === 'draining' || this.#holdings.handOverNeedsCommit
+    if (this.#standing.mayCommit && this.#commits.dueAtMs(waitedFor) <= nowMs) {
       const offsets = this.#commits.begin(nowMs)
       if (offsets.length > 0) this.#command({ type: 'commit', offsets })
     }
-    if (this.#handedOver()) this.#answerHandOver()
+    const givenUp = this.#commits.failures >= HANDOVER_COMMIT_FAILURES_MAX || !this.#standing.mayCommit
+    const assignments = this.#holdings.takeHandedOver(givenUp)
+    if (assignments.length > 0) this.#command({ type: 'handedOver', assignments })
+    const records = this.#holdings.takeLongWaiting(nowMs)
+    if (records.length > 0) this.#command({ type: 'detach', records })
     if (this.#lifecycle === 'draining' && this.#drained()) return this.#stop()
     this.#wake(waitedFor)
-  }
-
-  #handedOver(): boolean {
-    if (this.#holdings.inFlight > 0 || this.#commits.underWay) return false
-    return this.#commits.idle || this.#commits.failures >= HANDOVER_COMMIT_FAILURES_MAX
   }
 
   /** After its time one last try to commit is awaited, no more. */
   #drained(): boolean {
     if (this.#commits.underWay) return false
-    if (this.#drainTimedOut) return this.#commits.idle || this.#commits.failures > 0 || !this.#mayCommit()
-    return this.#holdings.inFlight === 0 && (this.#commits.idle || !this.#mayCommit())
+    if (this.#drainTimedOut) return this.#commits.idle || this.#commits.failures > 0 || !this.#standing.mayCommit
+    return this.#holdings.inFlight === 0 && (this.#commits.idle || !this.#standing.mayCommit)
   }
 
   #stop(): void {
     assert(this.#holdings.inFlight === 0 || this.#drainTimedOut, 'a stop in time leaves nothing in flight')
-    this.#answerHandOver()
+    for (const partition of this.#holdings.all()) this.#stays(partition)
     this.#lifecycle = advance(this.#lifecycle, 'stopped')
     this.#command({ type: 'stopped', unfinished: this.#attempts.unfinished, committed: this.#commits.idle })
-  }
-
-  #mayCommit(): boolean {
-    return this.#standing === 'consuming' || this.#standing === 'handing over'
   }
 
   /** Why nothing may start, anywhere; null when things may. */
   #standingStill({ nowMs }: Now): string | null {
     if (this.#lifecycle === 'draining' || this.#lifecycle === 'stopped') return 'stopping: nothing new is started'
-    switch (this.#standing) {
-      case 'out of the group':
-        return 'waiting to join the group'
-      case 'fenced':
-        return 'fenced: the coordinator does not know this member any more; waiting for the next join'
-      case 'handing over':
-      case 'handed over':
-      case 'consuming': {
-        const silentMs = nowMs - this.#confirmedAtMs
-        if (silentMs < this.#options.sessionTimeoutMs) return this.#standing === 'consuming' ? null : HANDING_OVER
-        return `fenced: the coordinator has been silent for ${Math.round(silentMs / 1_000)} s; another member may own what we hold`
-      }
-      default:
-        return this.#standing satisfies never
-    }
+    return this.#standing.whyStill(nowMs)
   }
 
   #pauseOrResume(): void {
-    const pause: Assignment[] = []
-    const resume: Assignment[] = []
-    const { budget, size } = this.#holdings
-    for (const partition of this.#holdings.all()) {
-      const wanted: PauseReason | null =
-        this.#lifecycle === 'draining' ? 'stopping' : pauseWanted(partition, budget, size)
-      if (wanted !== null && partition.paused === null) pause.push(partition.assignment)
-      if (wanted === null && partition.paused !== null) resume.push(partition.assignment)
-      partition.paused = wanted
-    }
+    const { pause, resume } = pauseOrResume(this.#holdings, this.#lifecycle === 'draining')
     if (pause.length > 0) this.#command({ type: 'pause', assignments: pause })
     if (resume.length > 0) this.#command({ type: 'resume', assignments: resume })
   }
 
   /** What is due already waits for a fact, not for time: asking to be woken for it would never end. */
   #wake(waitedFor: boolean): void {
-    const commitAtMs = this.#mayCommit() ? this.#commits.dueAtMs(waitedFor) : Number.POSITIVE_INFINITY
+    const commitAtMs = this.#standing.mayCommit ? this.#commits.dueAtMs(waitedFor) : Number.POSITIVE_INFINITY
     const { nowMs } = this.#now
-    const atMs = Math.min(...[commitAtMs, ...this.#attempts.dueTimes()].filter(timeMs => timeMs > nowMs))
+    const atMs = Math.min(
+      ...[commitAtMs, this.#holdings.lookAtMs, ...this.#attempts.dueTimes()].filter(timeMs => timeMs > nowMs),
+    )
     if (atMs >= this.#wakeAtMs) return
     this.#wakeAtMs = atMs
     this.#command({ type: 'wakeAt', atMs })

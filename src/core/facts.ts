@@ -1,6 +1,7 @@
 /**
  * The engine's vocabulary: facts in the past tense, commands in the imperative. Both travel by batch; neither has behaviour.
  */
+import type { Completions } from './completions.ts'
 import type { Assignment, DeadLetterReason, Taken } from './record.ts'
 import type { Failure } from './verdict.ts'
 
@@ -32,8 +33,10 @@ export type Outcome = 'acked' | 'duplicate' | 'dead_lettered' | 'ignored'
 
 export interface OffsetToCommit {
   readonly assignment: Assignment
-  /** The next offset after a restart: one past the last settled. */
+  /** The next offset after a restart: the lowest unsettled one. */
   readonly nextOffset: number
+  /** What is settled above it (see completions.ts); empty when nothing is. */
+  readonly metadata: string
 }
 
 export interface Fetched<R extends Taken = Taken> {
@@ -45,6 +48,16 @@ export interface Fetched<R extends Taken = Taken> {
   /** The end of the fetched range. It moves over compaction gaps and control records, which no record shows. */
   readonly positionAfter: number
   readonly highWatermark: number
+  /** Of the leader under which the records were written; -1 unknown. */
+  readonly leaderEpoch: number
+}
+
+export interface Restored {
+  readonly assignment: Assignment
+  /** Null: the group has none. */
+  readonly committed: number | null
+  /** What was settled above it; null where nothing that can be believed says so. */
+  readonly completions: Completions | null
 }
 
 export interface OffsetsKnown {
@@ -63,16 +76,24 @@ export interface Now {
 }
 
 export type Fact<R extends Taken = Taken> =
-  /** The group has (again) a generation: these partitions are ours, those not named are gone. */
+  /** The group has (again) a generation: these partitions are ours, those not named are gone, except what is being revoked. */
   | { readonly type: 'joined'; readonly assignments: readonly Assignment[] }
-  /** The group is about to be joined again: hand over what is in flight, then answer `handedOver`. */
-  | { readonly type: 'joining' }
+  /** Ours beside the others: a log that was created again begins under a new epoch. */
+  | { readonly type: 'assigned'; readonly assignments: readonly Assignment[] }
+  /** Others will have these: hand over what is in flight, then answer `handedOver`. */
+  | { readonly type: 'revoking'; readonly assignments: readonly Assignment[] }
+  /** These are gone. */
+  | { readonly type: 'revoked'; readonly assignments: readonly Assignment[] }
+  /** What the group had stored for an assignment that begins. */
+  | ({ readonly type: 'restored' } & Restored)
   /** Membership is gone without a hand-over. Every partition with it. */
   | { readonly type: 'lost' }
-  /** The coordinator took a heartbeat, a commit or a join of ours. */
-  | { readonly type: 'membershipConfirmed' }
+  /** The coordinator took a heartbeat or a join that we sent at this time, monotonic: a process that stood still reads old answers. */
+  | { readonly type: 'membershipConfirmed'; readonly askedAtMs: number }
   | ({ readonly type: 'fetched' } & Fetched<R>)
   | { readonly type: 'offsetsKnown'; readonly offsets: readonly OffsetsKnown[] }
+  /** The source cannot read on here; null when it can again. */
+  | { readonly type: 'held'; readonly assignment: Assignment; readonly why: string | null }
   /** Intake cannot go on with this partition; null when it can again. */
   | { readonly type: 'intakeHeld'; readonly assignment: Assignment; readonly why: string | null }
   | { readonly type: 'settled'; readonly task: Task<R>; readonly outcome: 'acked' | 'duplicate' }
@@ -107,11 +128,13 @@ export type Command<R extends Taken = Taken> =
   | { readonly type: 'commit'; readonly offsets: readonly OffsetToCommit[] }
   | { readonly type: 'pause'; readonly assignments: readonly Assignment[] }
   | { readonly type: 'resume'; readonly assignments: readonly Assignment[] }
+  /** These wait long: what of them is a view of something larger is to be copied, so that they pin no more than themselves. */
+  | { readonly type: 'detach'; readonly records: readonly R[] }
   /** Nobody waits for these any more: their signals go off. They still answer. */
   | { readonly type: 'abort'; readonly tasks: readonly Task<R>[] }
   /** Feed `ticked` at this time, monotonic; a later one replaces an earlier one. */
   | { readonly type: 'wakeAt'; readonly atMs: number }
   | { readonly type: 'rejoin'; readonly why: string }
-  /** Nothing is in flight and what settled is committed, as far as time allowed: the join may go on. */
-  | { readonly type: 'handedOver' }
+  /** Nothing of these is in flight and what settled is committed, as far as it could be: they may go. Once for each that was being revoked. */
+  | { readonly type: 'handedOver'; readonly assignments: readonly Assignment[] }
   | { readonly type: 'stopped'; readonly unfinished: number; readonly committed: boolean }

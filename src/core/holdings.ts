@@ -7,12 +7,20 @@ import { Partition } from './partition.ts'
 import { type Assignment, placeOf, type Taken } from './record.ts'
 import type { Work } from './work.ts'
 
+/**
+ * A record is a view of the answer that brought it, and the last one of an answer keeps all of it. Within this time most are settled, and
+ * copying them would be waste. A guess, never tuned.
+ */
+const LONG_MS = 5_000
+const LOOK_EVERY_MS = 1_000
+
 export class Holdings<R extends Taken> {
   readonly #windowMax: number
   readonly #partitions = new Map<number, Partition<R>>()
   /** By place, not by epoch: an attempt of a lost assignment keeps its lane closed for the next one. */
   readonly #lanes = new Map<string, Lanes<Work<R>>>()
   readonly budget: Budget
+  #lookAtMs = 0
 
   constructor(limits: BudgetLimits, windowMax: number) {
     this.budget = new Budget(limits)
@@ -31,6 +39,40 @@ export class Holdings<R extends Taken> {
   /** Undefined when the assignment is gone: a late fact meets nothing. */
   of({ epoch }: Assignment): Partition<R> | undefined {
     return this.#partitions.get(epoch)
+  }
+
+  /** Whether a partition leaves for which nothing is missing but its commit. */
+  get handOverNeedsCommit(): boolean {
+    for (const { stay, inFlight, hasToCommit } of this.#partitions.values()) {
+      if (stay === 'leaving' && inFlight === 0 && hasToCommit) return true
+    }
+    return false
+  }
+
+  /** Partitions that were leaving and may go: nothing of them is in flight, and what settled is committed, or that is given up. Each is answered once. */
+  takeHandedOver(isCommitGivenUp: boolean): Assignment[] {
+    const assignments: Assignment[] = []
+    for (const partition of this.#partitions.values()) {
+      const { stay, inFlight, hasToCommit, assignment } = partition
+      if (stay !== 'leaving' || inFlight > 0 || (hasToCommit && !isCommitGivenUp)) continue
+      partition.stay = 'left'
+      assignments.push(assignment)
+    }
+    return assignments
+  }
+
+  /** What is in hand for so long that it should pin no more than itself; each record is answered once. */
+  takeLongWaiting(nowMs: number): R[] {
+    if (nowMs < this.#lookAtMs) return []
+    this.#lookAtMs = nowMs + LOOK_EVERY_MS
+    const waiting: R[] = []
+    for (const partition of this.#partitions.values()) waiting.push(...partition.takeLongWaiting(nowMs - LONG_MS))
+    return waiting
+  }
+
+  /** When to look again; infinite while nothing is in hand. */
+  get lookAtMs(): number {
+    return this.budget.records === 0 ? Number.POSITIVE_INFINITY : this.#lookAtMs
   }
 
   /** Works in flight, of assignments that are still ours. */
@@ -56,12 +98,12 @@ export class Holdings<R extends Taken> {
     return running
   }
 
-  /** Answers what is settled by being ignored. */
+  /** Answers what is settled by being taken. */
   take(partition: Partition<R>, fetched: Fetched<R>, nowMs: number): Work<R>[] {
     const { records, bytes } = partition
-    const ignored = partition.take(fetched, nowMs)
+    const settled = partition.take(fetched, nowMs)
     this.budget.add(partition.records - records, partition.bytes - bytes)
-    return ignored
+    return settled
   }
 
   /** Answers its partition, or undefined when that is gone and nothing was settled. */

@@ -21,6 +21,8 @@ export class Ledger<T extends object> {
   #head = 0
   #size = 0
   #unsettled = 0
+  #settles = 0
+  #taken = 0
 
   constructor(start: number) {
     this.start = start
@@ -41,6 +43,26 @@ export class Ledger<T extends object> {
     return this.#unsettled
   }
 
+  /** How many were settled, ever: tells whether anything was since. */
+  get settles(): number {
+    return this.#settles
+  }
+
+  /** How many settled ones stand above the committable offset. */
+  get settledAhead(): number {
+    return this.#size - this.#unsettled
+  }
+
+  /** The settled offsets above the committable one, rising. */
+  *offsetsAhead(): Iterable<number> {
+    let left = this.settledAhead
+    for (let index = 0; left > 0; index++) {
+      if (this.#items[this.#slot(index)] !== null) continue
+      left--
+      yield this.#offsetAt(index)
+    }
+  }
+
   /** From the committable offset to the newest taken one, both included; 0 when nothing is unsettled. */
   get span(): number {
     return this.#size === 0 ? 0 : this.#offsetAt(this.#size - 1) - this.#offsetAt(0) + 1
@@ -49,6 +71,18 @@ export class Ledger<T extends object> {
   /** The item of the lowest unsettled offset. */
   get oldest(): T | null {
     return this.#size === 0 ? null : (this.#items[this.#slot(0)] ?? null)
+  }
+
+  /** How many were taken, ever. */
+  get taken(): number {
+    return this.#taken
+  }
+
+  /** What was taken from the nth on, in order; null stands for what is settled and kept in between. */
+  *takenFrom(nth: number): Iterable<T | null> {
+    for (let index = Math.max(0, nth - (this.#taken - this.#size)); index < this.#size; index++) {
+      yield this.#items[this.#slot(index)] ?? null
+    }
   }
 
   /** Accepts the next record. Offsets rise; skipping some is what compaction does. */
@@ -60,6 +94,7 @@ export class Ledger<T extends object> {
     this.#items[slot] = item
     this.#size++
     this.#unsettled++
+    this.#taken++
     this.#position = offset + 1
   }
 
@@ -77,6 +112,7 @@ export class Ledger<T extends object> {
     if (this.#items[slot] === null) return false
     this.#items[slot] = null
     this.#unsettled--
+    this.#settles++
     if (index === 0) this.#dropSettled()
     return true
   }

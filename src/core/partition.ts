@@ -3,7 +3,8 @@
  */
 
 import { assert } from './assert.ts'
-import type { Fetched, OffsetsKnown, Sentence } from './facts.ts'
+import { type Completions, encodeCompletions } from './completions.ts'
+import type { Fetched, OffsetsKnown, OffsetToCommit, Restored, Sentence } from './facts.ts'
 import { Fifo } from './fifo.ts'
 import type { Lanes } from './lanes.ts'
 import { Ledger } from './ledger.ts'
@@ -47,6 +48,17 @@ export class Partition<R extends Taken> {
   letters: readonly Work<R>[] = []
   lettersRefused: LettersRefused | null = null
   intakeHeld: string | null = null
+  sourceHeld: string | null = null
+  /** staying → leaving, when others are to have it → left, when it was handed over; back to staying when a join gives it to us again. */
+  stay: 'staying' | 'leaving' | 'left' = 'staying'
+  /** The highest leader epoch of what was taken; -1 unknown. */
+  #leaderEpoch = -1
+  #restored: Completions | null = null
+  /** How many of those taken have been looked at for having waited long. */
+  #looked = 0
+  /** How much the ledger had settled when the last commit was computed, and when the last one that succeeded was. */
+  #settlesSent = 0
+  #settlesCommitted = 0
   paused: PauseReason | null = null
   /** Unsettled, in bytes. */
   bytes = 0
@@ -72,11 +84,40 @@ export class Partition<R extends Taken> {
     return this.records - this.inFlight
   }
 
-  /** What a commit would store; null when it would say nothing new. */
-  get toCommit(): number | null {
-    if (this.ledger === null) return null
-    const { committable, start } = this.ledger
-    return committable > (this.committed ?? start) ? committable : null
+  /** Whether a commit would store anything new: another offset, or more that is settled above it. */
+  get hasToCommit(): boolean {
+    if (this.ledger === null) return false
+    const { committable, start, settledAhead, settles } = this.ledger
+    const committed = this.committed ?? start
+    // Below what is committed nothing is said, not even of what is settled above it: committed never falls.
+    if (committable !== committed) return committable > committed
+    return settledAhead > 0 && settles !== this.#settlesCommitted
+  }
+
+  /** What a commit is to store; null when that would say nothing new. */
+  takeCommit(): OffsetToCommit | null {
+    if (this.ledger === null || !this.hasToCommit) return null
+    const { assignment, ledger } = this
+    const { committable: nextOffset, settles } = ledger
+    this.#settlesSent = settles
+    const leaderEpoch = Math.max(this.#leaderEpoch, this.#carried?.leaderEpoch ?? -1)
+    const metadata = encodeCompletions({ base: nextOffset, leaderEpoch, settled: this.#settledAhead(ledger) })
+    return { assignment, nextOffset, metadata }
+  }
+
+  *#settledAhead(ledger: Ledger<Work<R>>): Iterable<number> {
+    yield* ledger.offsetsAhead()
+    if (this.#carried !== null) yield* this.#carried.from(ledger.position)
+  }
+
+  /** What was restored and not fetched again yet, so that no commit forgets it. A higher leader epoch may have written other records there. */
+  get #carried(): Completions | null {
+    return this.#restored !== null && this.#leaderEpoch <= this.#restored.leaderEpoch ? this.#restored : null
+  }
+
+  commitTaken({ nextOffset }: OffsetToCommit): void {
+    this.committed = Math.max(this.committed ?? 0, nextOffset)
+    this.#settlesCommitted = this.#settlesSent
   }
 
   /** How much of the window lies between the committable offset and the newest in hand, 1 being all of it. */
@@ -84,27 +125,43 @@ export class Partition<R extends Taken> {
     return (this.ledger?.span ?? 0) / this.#windowMax
   }
 
-  /** Answers the records that are settled by being ignored. */
+  /** Answers what is settled by being taken: what is ignored, and what was settled by an assignment before this one. */
   take(fetched: Fetched<R>, nowMs: number): Work<R>[] {
     const ledger = (this.ledger ??= new Ledger<Work<R>>(fetched.positionBefore))
-    const ignored: Work<R>[] = []
+    const settled: Work<R>[] = []
     for (const record of fetched.records) {
       const work = new Work<R>({ assignment: this.assignment, record, takenAtMs: nowMs })
       ledger.take(record.offset, work)
       this.bytes += record.bytes
       this.newestTimestampMs = record.timestampMs
-      if (record.disposition.kind === 'ignore') ignored.push(work)
+      if (work.handler === null && work.sentence === null) settled.push(work)
       else this.#ahead.push(work)
     }
     ledger.advanceTo(Math.max(ledger.position, fetched.positionAfter))
     this.highWatermark = Math.max(this.highWatermark ?? 0, fetched.highWatermark)
-    return ignored
+    this.#leaderEpoch = Math.max(this.#leaderEpoch, fetched.leaderEpoch)
+    if (this.#restored !== null && ledger.position >= this.#restored.end) this.#restored = null
+    return settled
   }
 
   /** Whether more may be let into their lanes: there are some, and the window reaches them. */
   get mayAdmit(): boolean {
     const next = this.#ahead.peek()
     return next !== undefined && this.ledger !== null && next.record.offset < this.ledger.committable + this.#windowMax
+  }
+
+  /** Those taken before `takenBeforeMs` that still are unsettled; each is answered once. */
+  takeLongWaiting(takenBeforeMs: number): R[] {
+    const { ledger } = this
+    const waiting: R[] = []
+    if (ledger === null) return waiting
+    this.#looked = Math.max(this.#looked, ledger.taken - ledger.unsettled - ledger.settledAhead)
+    for (const work of ledger.takenFrom(this.#looked)) {
+      if (work !== null && work.takenAtMs > takenBeforeMs) break
+      this.#looked++
+      if (work !== null) waiting.push(work.record)
+    }
+    return waiting
   }
 
   /** Lets some into their lanes; false when there are none. */
@@ -115,6 +172,11 @@ export class Partition<R extends Taken> {
       if (work !== undefined) this.lanes.add(work)
     }
     return admitted > 0
+  }
+
+  restore({ committed, completions }: Restored): void {
+    this.committed = committed
+    this.#restored = completions
   }
 
   /** What the broker answered, perhaps before something that was committed or fetched since. */

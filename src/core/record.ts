@@ -45,6 +45,8 @@ export type Disposition =
       readonly handler: string | null
     }
   | { readonly kind: 'ignore' }
+  /** Settled by an assignment before this one, as the commit's metadata says. */
+  | { readonly kind: 'completed' }
 
 /** A record as intake gives it to the engine. The engine reads these fields only; callers may carry more in a subtype. */
 export interface Taken {

@@ -7,6 +7,8 @@ import type { Taken } from './record.ts'
 import type { BreakerStatus, HandlerStatus, PartitionStatus } from './status.ts'
 import type { Work } from './work.ts'
 
+const HANDING_OVER = 'rebalancing: another member is to have it; what is in flight is finished and committed first'
+
 export interface View<R extends Taken> {
   readonly holdings: Holdings<R>
   readonly gate: Gate
@@ -69,9 +71,10 @@ function lagSeconds<R extends Taken>(
 }
 
 function blockedBy<R extends Taken>(partition: Partition<R>, view: View<R>): string | null {
-  const { ledger, highWatermark, lettersRefused, intakeHeld, committed } = partition
+  const { ledger, highWatermark, lettersRefused, intakeHeld, sourceHeld, committed } = partition
   const { nowMs } = view.now
   if (view.standingStill !== null) return view.standingStill
+  if (partition.stay !== 'staying') return HANDING_OVER
   if (intakeHeld !== null) return intakeHeld
   if (lettersRefused !== null) {
     const { sinceMs, error } = lettersRefused
@@ -84,6 +87,7 @@ function blockedBy<R extends Taken>(partition: Partition<R>, view: View<R>): str
     return partition.windowUsed >= 1 ? `its window is full behind ${reason}` : reason
   }
   const position = ledger?.position ?? committed
+  if (sourceHeld !== null) return sourceHeld
   if (highWatermark !== null && position !== null && position < highWatermark) {
     return partition.paused === null
       ? 'waiting for the broker: the log has more than was fetched'

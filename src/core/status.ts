@@ -1,8 +1,8 @@
 /** What the engine can say of itself at any moment. Plain data: `/status`, the metrics and `lag` are read from it. */
 import type { LifecycleState } from './lifecycle.ts'
 
-/** Why a partition's fetching is paused: what is in hand, its window, a schema it waits for, or a stop. */
-export type PauseReason = 'budget' | 'window' | 'intake' | 'stopping'
+/** Why a partition's fetching is paused: what is in hand, its window, a schema it waits for, a log that can not be read on, or a stop. */
+export type PauseReason = 'budget' | 'window' | 'intake' | 'source' | 'stopping'
 
 export interface PartitionStatus {
   readonly topic: string
@@ -47,7 +47,7 @@ export interface HandlerStatus {
 export interface EngineStatus {
   readonly state: LifecycleState
   readonly joined: boolean
-  /** A rebalance is under way, or the coordinator has been silent for too long. */
+  /** Why nothing is started anywhere: out of the group, stopping, or the coordinator has been silent for too long. */
   readonly standingStill: string | null
   readonly inFlight: number
   readonly buffered: number

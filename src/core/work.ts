@@ -43,7 +43,7 @@ export class Work<R extends Taken> implements Task<R>, LaneMember {
 
   get handler(): string | null {
     const { disposition } = this.record
-    return disposition.kind === 'ignore' ? null : disposition.handler
+    return disposition.kind === 'handle' || disposition.kind === 'dead-letter' ? disposition.handler : null
   }
 
   get line(): string {

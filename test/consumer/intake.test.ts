@@ -5,6 +5,7 @@ import { defineHandler, type Handler } from '../../src/consumer/handler.ts'
 import { Intake, type IntakeRecord } from '../../src/consumer/intake.ts'
 import type { Assignment, PartitionAnswer, RawRecord } from '../../src/consumer/ports.ts'
 import { Routes, type TopicOptions } from '../../src/consumer/routes.ts'
+import { decodeCompletions, encodeCompletions } from '../../src/core/completions.ts'
 import type { Fact } from '../../src/core/facts.ts'
 import { Ledger } from '../../src/core/ledger.ts'
 import { bytes } from '../support/bytes.ts'
@@ -23,6 +24,7 @@ import {
 /** Not registered, until a test does. */
 const NEW_ID = 7
 const NEWER_ID = 8
+const LEADER_EPOCH = 3
 
 const FIRST: Assignment = { topic: 'things', partition: 0, epoch: 1 }
 const SECOND: Assignment = { topic: 'things', partition: 1, epoch: 2 }
@@ -64,7 +66,11 @@ class Bench {
     return this
   }
 
-  answer(assignment: Assignment, records: readonly RawRecord[], range: { from?: number; to?: number } = {}): void {
+  answer(
+    assignment: Assignment,
+    records: readonly RawRecord[],
+    range: { from?: number; to?: number; leaderEpoch?: number } = {},
+  ): void {
     const last = records.at(-1)?.offset ?? 0
     const answer: PartitionAnswer = {
       assignment,
@@ -74,8 +80,15 @@ class Bench {
       bytes: 0,
       highWatermark: 1_000,
       logStart: 0,
+      leaderEpoch: range.leaderEpoch ?? LEADER_EPOCH,
     }
     this.intake.accept(answer)
+  }
+
+  /** What an assignment before this one has settled above 0, and stored. */
+  restore(assignment: Assignment, ...settled: number[]): void {
+    const metadata = encodeCompletions({ base: 0, leaderEpoch: LEADER_EPOCH, settled })
+    this.intake.restore(assignment, decodeCompletions(metadata, { committed: 0 }))
   }
 
   fetched(assignment: Assignment): Fetched[] {
@@ -246,6 +259,77 @@ describe('a tombstone', () => {
   })
 })
 
+describe('what an assignment before this one has settled', () => {
+  const kinds = (bench: Bench, assignment = FIRST) =>
+    bench.records(assignment).map(({ offset, disposition: { kind } }) => `${offset} ${kind}`)
+  let bench: Bench
+  beforeEach(async () => {
+    bench = await new Bench().ready()
+  })
+
+  test('is marked as completed, in no lane and for no handler, and the others are decoded', () => {
+    bench.restore(FIRST, 1, 3)
+    bench.answer(FIRST, [rawRecord(0), rawRecord(1, { key: bytes('k') }), rawRecord(2), rawRecord(3), rawRecord(4)])
+    expect(kinds(bench)).toEqual(['0 handle', '1 completed', '2 handle', '3 completed', '4 handle'])
+    expect(bench.records()[1]).toMatchObject({ lane: null, delivery: null, disposition: { kind: 'completed' } })
+    expect(bench.ledger().position).toBe(5)
+  })
+
+  test.each<[string, Partial<RawRecord>]>([
+    ['of an unknown schema', { value: valueOf('x', NEW_ID) }],
+    ['that is poison', { value: bytes('?') }],
+    ['without a value', { value: null }],
+  ])('is not decoded: one %s neither waits nor is condemned', (_what, differs) => {
+    bench.restore(FIRST, 1)
+    bench.answer(FIRST, [rawRecord(0), rawRecord(1, differs), rawRecord(2)])
+    expect(kinds(bench)).toEqual(['0 handle', '1 completed', '2 handle'])
+    expect(bench.held()).toEqual([])
+    expect(bench.decoder.asked(NEW_ID)).toBe(0)
+  })
+
+  test('is passed over in answers that waited for a schema too', async () => {
+    bench.restore(FIRST, 2, 4)
+    bench.answer(FIRST, [rawRecord(0), unknownValue(1), unknownValue(2, NEWER_ID)])
+    bench.answer(FIRST, [rawRecord(3), unknownValue(4, NEWER_ID), rawRecord(5)])
+    bench.decoder.register(NEW_ID, { name: 'test.Thing' })
+    await bench.pass(60_000)
+    expect(kinds(bench)).toEqual(['0 handle', '1 handle', '2 completed', '3 handle', '4 completed', '5 handle'])
+  })
+
+  test('is another record under a higher leader epoch, and where the epoch is unknown nobody can tell', () => {
+    bench.restore(FIRST, 1, 2, 3)
+    bench.answer(FIRST, [rawRecord(1)], { leaderEpoch: LEADER_EPOCH - 1 })
+    bench.answer(FIRST, [rawRecord(2)], { leaderEpoch: -1 })
+    bench.answer(FIRST, [rawRecord(3)], { leaderEpoch: LEADER_EPOCH + 1 })
+    expect(kinds(bench)).toEqual(['1 completed', '2 handle', '3 handle'])
+  })
+
+  test('is known of that assignment only, and forgotten with it', () => {
+    bench.restore(FIRST, 1)
+    bench.restore(SECOND, 2)
+    bench.answer(SECOND, [rawRecord(1), rawRecord(2)])
+    expect(kinds(bench, SECOND)).toEqual(['1 handle', '2 completed'])
+    bench.intake.forget([FIRST])
+    bench.answer(FIRST, [rawRecord(1)])
+    expect(kinds(bench)).toEqual(['1 handle'])
+  })
+
+  test('is kept for what stays, and forgotten for what does not', () => {
+    bench.restore(FIRST, 1)
+    bench.restore(SECOND, 1)
+    bench.intake.retain([SECOND])
+    bench.answer(FIRST, [rawRecord(1)])
+    bench.answer(SECOND, [rawRecord(1)])
+    expect([kinds(bench, FIRST), kinds(bench, SECOND)]).toEqual([['1 handle'], ['1 completed']])
+  })
+
+  test('is nothing where nothing was stored', () => {
+    bench.intake.restore(FIRST, null)
+    bench.answer(FIRST, [rawRecord(1)])
+    expect(kinds(bench)).toEqual(['1 handle'])
+  })
+})
+
 describe('a schema that is not known yet', () => {
   let bench: Bench
   beforeEach(async () => {
@@ -329,6 +413,15 @@ describe('a schema that is not known yet', () => {
     expect(bench.offsets(FIRST)).toEqual([])
     expect(bench.held(FIRST)).not.toContain(null)
     expect(bench.offsets(again)).toEqual([0, 1])
+  })
+
+  test('is forgotten with what is revoked, and with nothing else', async () => {
+    bench.decoder.register(NEW_ID, { name: 'test.Thing' })
+    bench.answer(FIRST, [unknownValue(0)])
+    bench.answer(SECOND, [unknownValue(0)])
+    bench.intake.forget([FIRST])
+    await turn()
+    expect([bench.offsets(FIRST), bench.offsets(SECOND)]).toEqual([[], [0]])
   })
 
   test('goes on waiting for an assignment that stays', async () => {

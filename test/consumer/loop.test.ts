@@ -33,7 +33,15 @@ function recordAt(offset: number): IntakeRecord {
 
 function fetched(count: number): Fact<IntakeRecord> {
   const records = Array.from({ length: count }, (_, offset) => recordAt(offset))
-  return { type: 'fetched', assignment: ASSIGNMENT, records, positionBefore: 0, positionAfter: count, highWatermark: 9 }
+  return {
+    type: 'fetched',
+    assignment: ASSIGNMENT,
+    records,
+    positionBefore: 0,
+    positionAfter: count,
+    highWatermark: 9,
+    leaderEpoch: 0,
+  }
 }
 
 let telemetry: Heard
@@ -108,7 +116,7 @@ describe('one writer', () => {
     loop.feed(JOINED, fetched(1))
     const [task] = started()
     if (task !== undefined) loop.feedSoon({ type: 'settled', task, outcome: 'acked' })
-    loop.feed({ type: 'membershipConfirmed' })
+    loop.feed({ type: 'membershipConfirmed', askedAtMs: 0 })
     await turn()
     expect(telemetry.facts.map(({ type }) => type)).toEqual(['joined', 'fetched', 'settled', 'membershipConfirmed'])
     expect(telemetry.decisions).toBe(2)

@@ -103,6 +103,7 @@ describe('a broken invariant', () => {
         bytes: 10,
         highWatermark: 1,
         logStart: 0,
+        leaderEpoch: 0,
       })
     bench.append(0, thing('a'))
     const { consumer, log } = await bench.joined({ source: twice })
@@ -139,8 +140,8 @@ describe('a broken invariant', () => {
     })
     await bench.until('it is in its handler', () => consumer.status().inFlight === 1)
     let handedOver = false
-    const joining = (): Promise<void> | undefined => listening?.joining()
-    void joining()?.finally(() => {
+    const revoking = (): Promise<void> | undefined => listening?.revoking([{ topic: 'things', partition: 0, epoch: 1 }])
+    void revoking()?.finally(() => {
       handedOver = true
     })
     await turn()

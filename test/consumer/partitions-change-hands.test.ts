@@ -1,13 +1,15 @@
 /**
- * Members come and go, in order or not. In order nothing is handled twice and nothing is lost; out of order what others own now
- * is let go of at once, and nothing that ends late counts.
+ * Members come and go in order: nothing is handled twice and nothing is lost, what stays never stops, and what leaves is finished
+ * and committed before others have it.
  */
 import { describe, expect, test } from 'vitest'
 import { NobodyWaits } from '../../src/consumer/attempt.ts'
-import { inspectionOf } from '../../src/consumer/inspection.ts'
-import { Startup } from '../../src/consumer/startup.ts'
-import { Bench, type Member, outcomesOf, partitionOf } from '../support/consumer-bench.ts'
-import { latch, range, thing, thingHandler } from '../support/floor.ts'
+import { Bench, GROUP, type Member, outcomesOf, partitionOf } from '../support/consumer-bench.ts'
+import { latch, range, repeatableHandler, thing, thingHandler } from '../support/floor.ts'
+
+/** What was taken from it, in its order. */
+const revoked = ({ telemetry }: Member): number[] =>
+  telemetry.facts.flatMap(fact => (fact.type === 'revoked' ? fact.assignments.map(({ partition }) => partition) : []))
 
 const epochsOf = ({ consumer }: Member): number[] => consumer.status().partitions.map(({ epoch }) => epoch)
 
@@ -67,7 +69,7 @@ describe('a planned change of hands', () => {
     expect(outcomesOf(second)).toEqual({ acked: 1 })
   })
 
-  test('waits for the handler that is in flight, commits what it did, and only then goes on', async () => {
+  test('waits for the handler that is in flight, commits what it did, and only then lets go', async () => {
     const gate = latch()
     const handler = thingHandler({
       async handle({ value }, { tx }) {
@@ -79,22 +81,98 @@ describe('a planned change of hands', () => {
     bench.append(1, thing('slow', 'k'), thing('next', 'k'))
     const first = await bench.joined()
     await bench.until('it is in its handler', () => first.consumer.status().inFlight === 1)
-    const second = bench.member()
-    void second.consumer.start()
+    const second = await bench.joined()
     await bench.pass(1_000)
-    expect(first.consumer.status().standingStill).toMatch(/rebalancing/)
-    expect(second.consumer.status().joined).toBe(false)
+    expect(partitionOf(first, 1)?.blockedBy).toMatch(/^rebalancing: another member is to have it/)
+    expect(second.consumer.status()).toMatchObject({ joined: true, partitions: [] })
     gate.open()
     const openedAtMs = bench.clock.nowMs()
-    await bench.until('both have joined', () => partitionsOf(second) === 1)
-    expect(bench.clock.nowMs() - openedAtMs).toBeLessThan(100)
+    await bench.until('the other has it', () => partitionsOf(second) === 1)
+    // The other hears of the second round at its next heartbeat.
+    expect(bench.clock.nowMs() - openedAtMs).toBeLessThan(600)
     expect(bench.committed(1)).toBe(1)
     await bench.untilCommitted(2, 1)
     expect(bench.effects).toEqual(['slow', 'next'])
     expect(outcomesOf(first, second)).toEqual({ acked: 2 })
+    expect(revoked(first)).toEqual([1])
   })
 
-  test('does not wait for ever: past the deadline the join goes on, the handler is told, its late end settles nothing', async () => {
+  test('never stops what stays: its handlers start and settle while the other partition waits for one that is slow', async () => {
+    const gate = latch()
+    const handler = thingHandler({
+      async handle({ value }, { tx }) {
+        if (value.id === 'slow') await gate.passed
+        await tx.query('effect', [value.id])
+      },
+    })
+    const bench = new Bench({ handlers: [handler], partitions: 2 })
+    bench.append(1, thing('slow', 'k'))
+    const first = await bench.joined()
+    await bench.until('it is in its handler', () => first.consumer.status().inFlight === 1)
+    await bench.joined()
+    await bench.until('it is to leave', () => partitionOf(first, 1)?.blockedBy !== null)
+    for (const number of range(20)) bench.append(0, thing(`e${number}`))
+    bench.append(1, thing('not ours any more', 'other'))
+    await bench.untilCommitted(20)
+    expect(partitionsOf(first)).toBe(2)
+    expect(bench.effects).toEqual(range(20).map(number => `e${number}`))
+    expect(first.consumer.status().standingStill).toBeNull()
+    gate.open()
+    await bench.untilCommitted(2, 1)
+    expect(bench.effects.slice(20)).toEqual(['slow', 'not ours any more'])
+  })
+
+  test('takes along what was settled above the committable offset: who gets it repeats nothing', async () => {
+    const runs: string[] = []
+    const gate = latch()
+    const handler = repeatableHandler(async record => {
+      runs.push(`${record.partition}@${record.offset}`)
+      if (record.partition === 1 && record.offset === 0 && runs.length < 10) await gate.passed
+    })
+    const bench = new Bench({ handlers: [handler], partitions: 2 })
+    bench.append(1, ...range(5).map(number => thing(`e${number}`, `k${number}`)))
+    const first = await bench.joined()
+    await bench.until(
+      'all but the first are settled',
+      () => runs.length === 5 && first.consumer.status().inFlight === 1,
+    )
+    const second = await bench.joined()
+    await bench.until('the time of the hand-over is up', () => partitionsOf(second) === 1)
+    expect(bench.committed(1)).toBe(0)
+    await bench.until('the first is run again', () => runs.length === 6)
+    await bench.pass(1_000)
+    expect(runs.slice(5)).toEqual(['1@0'])
+    gate.open()
+    await bench.untilCommitted(5, 1)
+  })
+
+  test('that is called off leaves everything as it was: what waits in the partition is started at once', async () => {
+    const gate = latch()
+    const handler = thingHandler({
+      async handle({ value }, { tx }) {
+        if (value.id === 'slow') await gate.passed
+        await tx.query('effect', [value.id])
+      },
+    })
+    const bench = new Bench({ handlers: [handler], partitions: 2 })
+    bench.append(1, thing('slow', 'k'), thing('next', 'k'))
+    const first = await bench.joined()
+    const before = epochsOf(first)
+    await bench.until('it is in its handler', () => first.consumer.status().inFlight === 1)
+    const second = await bench.joined()
+    await bench.until('it is to leave', () => partitionOf(first, 1)?.blockedBy !== null)
+    bench.append(1, thing('other', 'other'))
+    void second.source.stop()
+    await bench.until('it stays after all', () => bench.effects.length === 1)
+    expect(bench.effects).toEqual(['other'])
+    gate.open()
+    await bench.untilCommitted(3, 1)
+    expect(epochsOf(first)).toEqual(before)
+    expect(revoked(first)).toEqual([])
+    expect(outcomesOf(first)).toEqual({ acked: 3 })
+  })
+
+  test('does not wait for ever: past the deadline it is let go, the handler is told, its late end settles nothing', async () => {
     const gate = latch()
     const signals: AbortSignal[] = []
     const handler = thingHandler({
@@ -118,168 +196,25 @@ describe('a planned change of hands', () => {
     expect(outcomesOf(second)).toEqual({ acked: 1 })
     expect(first.consumer.status().inFlight).toBe(0)
   })
-})
 
-describe('an assignment that is lost', () => {
-  test('aborts its signals; late results settle nothing, and its keys wait for the old attempt to end', async () => {
-    const gate = latch()
-    const signals: AbortSignal[] = []
-    const handler = thingHandler({
-      timeoutMs: 600_000,
-      async handle({ value }, { tx, signal }) {
-        signals.push(signal)
-        if (signals.length === 1) await gate.passed
-        await tx.query('effect', [`${value.id} of attempt ${signals.length}`])
-      },
-    })
-    const bench = new Bench({ handlers: [handler] })
-    bench.append(0, thing('a', 'k'), thing('b', 'other'))
-    const member = await bench.joined()
-    await bench.until('both have started', () => signals.length === 2)
-    member.source.crash()
-    expect(member.consumer.status()).toMatchObject({ joined: false, partitions: [] })
-    expect(signals[0]?.reason).toBeInstanceOf(NobodyWaits)
-    await bench.until('it has joined again', () => partitionOf(member)?.epoch === 2)
-    await bench.pass(5_000)
-    expect(signals).toHaveLength(2)
-    expect(bench.committed()).toBeNull()
-    expect(partitionOf(member)).toMatchObject({ oldestUnsettled: 0, inFlight: 0 })
-    gate.open()
-    await bench.untilCommitted(2)
-    // It got through, though nobody waited: the inbox knows it, and the new delivery is a duplicate.
-    expect(bench.effects).toHaveLength(2)
-    expect(member.telemetry.duplicates).toEqual([
-      { redelivered: true, conflicting: false },
-      { redelivered: true, conflicting: false },
-    ])
-  })
-
-  test('forgets what waited for a schema: nothing of the old epoch is fed', async () => {
-    const bench = new Bench()
-    bench.decoder.down()
-    bench.append(0, thing('a'), thing('b'))
-    const member = await bench.joined()
-    await bench.until('intake is held', () => partitionOf(member)?.paused === 'intake')
-    member.source.crash()
-    bench.decoder.up()
-    await bench.untilCommitted(2)
-    expect(bench.effects).toEqual(['a', 'b'])
-    const fetched = member.telemetry.facts.filter(fact => fact.type === 'fetched' && fact.records.length > 0)
-    expect(new Set(fetched.map(fact => fact.type === 'fetched' && fact.assignment.epoch))).toEqual(new Set([2]))
-  })
-
-  test('is noticed by an expelled member before its commits do harm: nothing moves backwards', async () => {
-    const bench = new Bench({ partitions: 2 })
-    const first = await bench.joined()
-    first.source.expel()
-    const second = await bench.joined()
-    for (const number of range(40)) bench.append(number % 2, thing(`e${number}`, `k${number}`))
-    await bench.untilCommitted(20, 0)
-    await bench.untilCommitted(20, 1)
-    await bench.until('both are members', () => partitionsOf(first) === 1 && partitionsOf(second) === 1)
-    expect([bench.committed(0), bench.committed(1)]).toEqual([20, 20])
-    expect(new Set(bench.effects).size).toBe(40)
-    expect(bench.effects).toHaveLength(40)
-  })
-})
-
-describe('commits that fail', () => {
-  test('twice in a row, refused, ask for a rejoin once; the next one is computed anew', async () => {
-    const bench = new Bench()
-    const member = await bench.joined()
-    bench.broker.faults.commits = 'refused'
-    bench.append(0, thing('a'))
-    const rejoins = () => member.telemetry.commands.filter(({ type }) => type === 'rejoin').length
-    await bench.until('it asks for a rejoin', () => rejoins() === 1)
-    const failed = member.telemetry.facts.filter(({ type }) => type === 'commitFailed')
-    expect(failed).toHaveLength(2)
-    bench.append(0, thing('b'))
-    bench.broker.faults.commits = null
-    await bench.untilCommitted(2)
-    await bench.pass(10_000)
-    expect(rejoins()).toBe(1)
-    expect(member.telemetry.facts.filter(({ type }) => type === 'joined')).toHaveLength(2)
-    expect(outcomesOf(member)).toEqual({ acked: 2 })
-    expect(member.log.lines).toContainEqual({
-      level: 'warn',
-      fields: { cause: 'refused', error: 'the broker answers refused' },
-      message: 'a commit failed; the next one is computed anew',
-    })
-  })
-
-  test('for the generation do not ask: the join that is coming settles it', async () => {
-    const bench = new Bench()
-    const member = await bench.joined()
-    bench.broker.faults.commits = 'generation'
-    bench.append(0, thing('a'))
-    await bench.pass(20_000)
-    expect(member.telemetry.commands.filter(({ type }) => type === 'rejoin')).toEqual([])
-    bench.broker.faults.commits = null
-    await bench.untilCommitted(1)
-  })
-
-  test('because the coordinator does not know us: nothing is started until the next join, and it says so', async () => {
-    const bench = new Bench()
-    const member = await bench.joined()
-    const startup = new Startup([], { clock: bench.clock, random: () => 0, log: member.log })
-    const inspection = inspectionOf({ consumer: member.consumer, startup, group: 'group', version: '0' })
-    bench.broker.faults.commits = 'fenced'
-    bench.append(0, thing('a'))
-    await bench.until('it is fenced', () => member.consumer.status().standingStill !== null)
-    bench.append(0, thing('b'))
-    await bench.pass(10_000)
-    expect(bench.effects).toEqual(['a'])
-    expect(inspection.ready().reasons).toEqual([expect.stringMatching(/^fenced: /)])
-    bench.broker.faults.commits = null
-    member.source.rejoin('a test wants it')
-    await bench.untilCommitted(2)
-    expect(bench.effects).toEqual(['a', 'b'])
-  })
-})
-
-describe('a broker that is silent', () => {
-  test('for longer than the session fences us, by ourselves; nothing new starts until it answers', async () => {
-    const gate = latch()
-    const handler = thingHandler({
-      timeoutMs: 600_000,
-      async handle({ value }, { tx }) {
-        if (value.id === 'a') await gate.passed
-        await tx.query('effect', [value.id])
-      },
-    })
-    const bench = new Bench({ handlers: [handler], limits: { inFlightMax: 1 } })
-    const member = await bench.joined()
-    bench.append(0, thing('a'), thing('b'))
-    await bench.until('the first is under way', () => member.consumer.status().inFlight === 1)
-    bench.broker.faults.down = true
-    await bench.pass(35_000)
-    expect(member.consumer.status().standingStill).toMatch(/^fenced: the coordinator has been silent for 3/)
-    expect(member.consumer.waiting).toBe('no broker answers')
-    gate.open()
-    await bench.pass(10_000)
-    expect(bench.effects).toEqual(['a'])
-    bench.broker.faults.down = false
-    await bench.untilCommitted(2)
-    expect(member.consumer.waiting).toBeNull()
-    expect(bench.effects).toEqual(['a', 'b'])
-  })
-})
-
-describe('a topic that is deleted', () => {
-  test('keeps us waiting for it, and says so, though others of ours go on', async () => {
-    const bench = new Bench({ handlers: [thingHandler(), thingHandler({ name: 'others', topic: 'others' })] })
-    bench.broker.topic('others', 1)
-    const member = await bench.joined()
-    bench.broker.deleteTopic('things')
-    await bench.pass(1_000)
-    expect(partitionsOf(member)).toBe(1)
-    expect(member.consumer.waiting).toMatch(/topic things does not exist/)
-    bench.broker.append('others', 0, thing('a'))
-    await bench.until('the other goes on', () => bench.committed(0, 'others') === 1)
-    bench.broker.topic('things', 1)
-    bench.append(0, thing('b'))
-    await bench.untilCommitted(1)
-    expect(member.consumer.waiting).toBeNull()
+  test('hands over everything in a group with a member that rebalances eagerly, and repeats nothing then either', async () => {
+    const runs: string[] = []
+    const handler = thingHandler({ handle: async ({ value }) => void runs.push(value.id) })
+    const bench = new Bench({ handlers: [handler], partitions: 4, limits: { inFlightMax: 3 } })
+    bench.database.claimsTake(10)
+    const eager = { source: bench.broker.source({ group: GROUP, topics: ['things'], protocol: 'eager' }) }
+    const old = await bench.joined(eager)
+    for (const number of range(1_200)) bench.append(number % 4, thing(`e${number}`, `k${number % 10}`))
+    await bench.until('some are done', () => runs.length > 50)
+    const members = [old, await bench.joined()]
+    await bench.until('they share', () => members.every(member => partitionsOf(member) === 2))
+    await bench.until('more are done', () => runs.length > 150)
+    members.push(await bench.joined())
+    await bench.until('all three share', () => members.every(member => partitionsOf(member) > 0))
+    for (const partition of range(4)) await bench.untilCommitted(300, partition)
+    expect(runs.length).toBe(1_200)
+    expect(outcomesOf(...members)).toEqual({ acked: 1_200 })
+    expect(members.every(({ telemetry }) => telemetry.facts.some(({ type }) => type === 'settled'))).toBe(true)
   })
 })
 

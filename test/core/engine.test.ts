@@ -21,7 +21,7 @@ const blockedBy = (scenario: Scenario) => scenario.status(0).blockedBy
 
 function threeRecords(assignment: Assignment): Fact {
   const records = [0, 1, 2].map(offset => recordOf(offset, { lane: null }))
-  return { type: 'fetched', assignment, records, positionBefore: 0, positionAfter: 3, highWatermark: 3 }
+  return { type: 'fetched', assignment, records, positionBefore: 0, positionAfter: 3, highWatermark: 3, leaderEpoch: 0 }
 }
 
 /** Consuming, with these partitions. */
@@ -180,7 +180,7 @@ describe('outages', () => {
     expect(scenario.pass(1)).toEqual(['start 0@2'])
     expect(scenario.fail('0@2', databaseAway)).toEqual([])
     expect(scenario.pass(750)).toEqual(['start 0@3'])
-    expect(scenario.ack('0@3')).toEqual(['start 0@0 0@1'])
+    expect(scenario.ack('0@3')).toEqual(['start 0@0 0@1', 'commit 0→0+3'])
     expect(scenario.engine.status(scenario.now).breakers).toEqual([])
   })
 
@@ -266,6 +266,8 @@ describe('dead letters', () => {
     scenario.fetch(0, ...lanes('a', 'b'))
     scenario.ack('0@1')
     expect(scenario.fail('0@0', rejected)).toEqual(['deadLetter 0@0 rejected'])
+    expect(scenario.pass(5_000)).toEqual(['commit 0→0+1'])
+    scenario.commitTaken()
     expect(scenario.pass(5_000)).toEqual([])
     expect(scenario.lettersTaken()).toEqual(['commit 0→2'])
   })
@@ -294,9 +296,11 @@ describe('dead letters', () => {
     expect(scenario.fetch(1, ...lanes('a'))).toEqual(['start 1@0'])
     expect(scenario.pass(375)).toEqual(['deadLetter 0@0 rejected'])
     expect(scenario.lettersRefused()).toEqual([])
-    expect(scenario.pass(749)).toEqual([])
+    expect(scenario.pass(749)).toEqual(['commit 0→0+1'])
+    scenario.commitTaken()
     expect(scenario.pass(1)).toEqual(['deadLetter 0@0 rejected'])
-    expect(scenario.lettersTaken()).toEqual(['start 0@2 0@3', 'commit 0→2'])
+    expect(scenario.lettersTaken()).toEqual(['start 0@2 0@3'])
+    expect(scenario.pass(1_000)).toEqual(['commit 0→2'])
   })
 
   test('there is one write of a partition at a time, and it carries at most a hundred', () => {
@@ -311,11 +315,11 @@ describe('dead letters', () => {
 })
 
 describe('commits', () => {
-  test('come once an interval, with what settled without a gap', () => {
+  test('come once an interval, with what settled without a gap, and beside it what settled beyond one', () => {
     const scenario = consuming([0])
     scenario.fetch(0, ...lanes('a', 'b', 'c'))
     scenario.ack('0@0', '0@2')
-    expect(scenario.pass(1_000)).toEqual(['commit 0→1'])
+    expect(scenario.pass(1_000)).toEqual(['commit 0→1+2'])
     scenario.ack('0@1')
     expect(scenario.pass(10_000)).toEqual([])
     expect(scenario.commitTaken()).toEqual(['commit 0→3'])
@@ -326,7 +330,8 @@ describe('commits', () => {
   test('carry the end of the range that was fetched, so that lag reaches 0 behind markers', () => {
     const scenario = consuming([0])
     const assignment = scenario.assignment(0)
-    scenario.tell({ type: 'fetched', assignment, records: [], positionBefore: 0, positionAfter: 7, highWatermark: 7 })
+    const range = { positionBefore: 0, positionAfter: 7, highWatermark: 7, leaderEpoch: 0 }
+    scenario.tell({ type: 'fetched', assignment, records: [], ...range })
     expect(scenario.pass(1_000)).toEqual(['commit 0→7'])
     scenario.commitTaken()
     expect(scenario.status(0)).toMatchObject({ committed: 7, lagRecords: 0, lagSeconds: 0 })
@@ -379,57 +384,6 @@ describe('commits', () => {
 })
 
 describe('the group', () => {
-  test('a hand-over finishes what is in flight, commits, and answers', () => {
-    const scenario = consuming([0])
-    scenario.fetch(0, ...lanes('a', 'b', 'a'))
-    scenario.ack('0@1')
-    expect(scenario.tell({ type: 'joining' })).toEqual([])
-    expect(scenario.ack('0@0')).toEqual(['commit 0→2'])
-    expect(scenario.commitTaken()).toEqual(['handedOver'])
-    expect(scenario.fetch(0, ...lanes('d'))).toEqual([])
-    expect(scenario.join(0)).toEqual(['start 0@2 0@3'])
-  })
-
-  test('a hand-over whose commits fail goes on without after five', () => {
-    const scenario = consuming([0])
-    scenario.fetch(0, {})
-    scenario.ack('0@0')
-    expect(scenario.tell({ type: 'joining' })).toEqual(['commit 0→1'])
-    for (let failure = 1; failure < 5; failure++) {
-      expect(scenario.commitFailed('generation')).toEqual([])
-      expect(scenario.pass(200)).toEqual(['commit 0→1'])
-    }
-    expect(scenario.commitFailed('generation')).toEqual(['handedOver'])
-  })
-
-  test('a hand-over of nothing is answered at once, out of the group and after the end too', () => {
-    const scenario = new Scenario()
-    expect(scenario.tell({ type: 'joining' })).toEqual(['handedOver'])
-    scenario.join(0)
-    expect(scenario.tell({ type: 'joining' })).toEqual(['handedOver'])
-    scenario.join(0)
-    scenario.lose()
-    expect(scenario.tell({ type: 'joining' })).toEqual(['handedOver'])
-    scenario.tell({ type: 'stopRequested' })
-    expect(scenario.tell({ type: 'joining' })).toEqual(['handedOver'])
-  })
-
-  test('a hand-over under way is answered when all is lost, and when the time to drain is over', () => {
-    const lost = consuming([0])
-    lost.fetch(0, {})
-    lost.tell({ type: 'joining' })
-    expect(lost.lose()).toEqual(['abort 0@0', 'handedOver'])
-
-    const stopped = consuming([0])
-    stopped.fetch(0, {})
-    stopped.tell({ type: 'joining' }, { type: 'stopRequested' })
-    expect(stopped.tell({ type: 'drainTimedOut' })).toEqual([
-      'abort 0@0',
-      'handedOver',
-      'stopped, 1 unfinished, committed',
-    ])
-  })
-
   test('a partition that stays keeps its records, its position and what runs', () => {
     const scenario = consuming([0])
     scenario.fetch(0, ...lanes('a', 'a'))
@@ -471,7 +425,17 @@ describe('the group', () => {
     expect(scenario.status(0).blockedBy).toBe(
       'fenced: the coordinator has been silent for 30 s; another member may own what we hold',
     )
-    expect(scenario.tell({ type: 'membershipConfirmed' })).toEqual(['start 0@1'])
+    expect(scenario.tell({ type: 'membershipConfirmed', askedAtMs: scenario.now.nowMs })).toEqual(['start 0@1'])
+  })
+
+  test('an answer to what was sent before the silence confirms nothing, however late it is read', () => {
+    const scenario = consuming([0], { sessionTimeoutMs: 30_000 })
+    scenario.fetch(0, ...lanes('a', 'a'))
+    const askedAtMs = scenario.now.nowMs
+    scenario.pass(30_000)
+    scenario.ack('0@0')
+    expect(scenario.tell({ type: 'membershipConfirmed', askedAtMs })).not.toContain('start 0@1')
+    expect(scenario.status(0).blockedBy).toContain('fenced: the coordinator has been silent')
   })
 
   test('a coordinator that does not know us fences: nothing starts or is committed until the next join', () => {
@@ -483,7 +447,7 @@ describe('the group', () => {
     expect(scenario.commitFailed('fenced')).toEqual([])
     expect(scenario.ack('0@1')).toEqual([])
     expect(scenario.fetch(0, ...lanes('z'))).toEqual([])
-    expect(scenario.tell({ type: 'membershipConfirmed' })).toEqual([])
+    expect(scenario.tell({ type: 'membershipConfirmed', askedAtMs: scenario.now.nowMs })).toEqual([])
     expect(scenario.pass(5_000)).toEqual([])
     expect(scenario.join(0)).toEqual(['start 0@3', 'commit 0→3'])
   })
@@ -496,7 +460,8 @@ describe('stopping', () => {
     expect(scenario.tell({ type: 'stopRequested' })).toEqual(['pause 0'])
     expect(scenario.ack('0@0')).toEqual(['commit 0→1'])
     expect(scenario.commitTaken()).toEqual([])
-    expect(scenario.ack('0@2')).toEqual(['stopped, 0 unfinished, committed'])
+    expect(scenario.ack('0@2')).toEqual(['commit 0→1+2'])
+    expect(scenario.commitTaken()).toEqual(['stopped, 0 unfinished, committed'])
   })
 
   test('what the broker turned out to hold already is not waited for', () => {
@@ -522,6 +487,7 @@ describe('stopping', () => {
     expect(scenario.tell({ type: 'drainTimedOut' })).toEqual(['abort 0@1 0@2'])
     expect(scenario.fail('0@1', aborted)).toEqual([])
     expect(scenario.ack('0@2')).toEqual([])
+    expect(scenario.commitTaken()).toEqual(['commit 0→1+2'])
     expect(scenario.commitTaken()).toEqual(['stopped, 1 unfinished, committed'])
   })
 
@@ -577,20 +543,34 @@ describe('backpressure', () => {
     expect(scenario.engine.status(scenario.now)).toMatchObject({ buffered: 0, bufferedBytes: 0 })
   })
 
-  test('intake that cannot go on pauses its partition, and says why', () => {
-    const scenario = consuming([0])
+  test.each([
+    ['intake', 'intakeHeld', 'the registry is away: schema 7 is not known'],
+    ['source', 'held', 'a batch at offset 7 can not be read'],
+  ] as const)('what %s cannot go on with pauses its partition, and says why', (paused, type, why) => {
+    const scenario = consuming([0, 1])
     const assignment = scenario.assignment(0)
-    const why = 'the registry is away: schema 7 is not known'
-    expect(scenario.tell({ type: 'intakeHeld', assignment, why })).toEqual(['pause 0'])
-    expect(scenario.status(0)).toMatchObject({ paused: 'intake', blockedBy: why })
-    expect(scenario.tell({ type: 'intakeHeld', assignment, why: null })).toEqual(['resume 0'])
+    expect(scenario.tell({ type, assignment, why })).toEqual(['pause 0'])
+    expect(scenario.status(0)).toMatchObject({ paused, blockedBy: why })
+    expect(scenario.tell({ type, assignment, why: null })).toEqual(['resume 0'])
+    expect(scenario.tell({ type, assignment: assignmentOf(0, 99), why }), 'an assignment that is gone').toEqual([])
+  })
+
+  test('a log that can not be read on says so after what is in hand, which goes on', () => {
+    const scenario = consuming([0])
+    scenario.fetch(0, {}, {})
+    scenario.tell({ type: 'held', assignment: scenario.assignment(0), why: 'a batch at offset 2 can not be read' })
+    expect(blockedBy(scenario)).toMatch(/^offset 0 in attempt 1/)
+    expect(scenario.ack('0@0')).toEqual(['start 0@1'])
+    scenario.ack('0@1')
+    expect(blockedBy(scenario)).toBe('a batch at offset 2 can not be read')
   })
 })
 
 describe('sleep', () => {
   test('with nothing to do the engine asks for no wake, and for one time it asks once', () => {
     const scenario = consuming([0])
-    const wakes = () => scenario.engine.decide([{ type: 'membershipConfirmed' }], scenario.now)
+    const wakes = () =>
+      scenario.engine.decide([{ type: 'membershipConfirmed', askedAtMs: scenario.now.nowMs }], scenario.now)
     expect(wakes()).toEqual([])
     scenario.fetch(0, {})
     scenario.ack('0@0')
@@ -724,8 +704,10 @@ describe('why a partition stands still', () => {
   test('the group: not joined, handing over, fenced', () => {
     const scenario = consuming([0], { sessionTimeoutMs: 30_000 })
     scenario.fetch(0, {})
-    scenario.tell({ type: 'joining' })
-    expect(blockedBy(scenario)).toBe('rebalancing: what is in flight is handed over before the group is joined again')
+    scenario.revoking(0)
+    expect(blockedBy(scenario)).toBe(
+      'rebalancing: another member is to have it; what is in flight is finished and committed first',
+    )
     // A join that a silent broker never answers is no rebalance any more.
     scenario.nowMs += 30_000
     expect(blockedBy(scenario)).toBe(

@@ -47,6 +47,44 @@ describe('what may be committed', () => {
   })
 })
 
+describe('what is settled above it', () => {
+  test('is counted and listed, rising, gaps or not, and none of it below', () => {
+    const ledger = ledgerOf(0, 0, 3, 5, 90, 91)
+    for (const offset of [91, 5, 0]) ledger.settle(offset)
+    expect(ledger.committable).toBe(3)
+    expect([...ledger.offsetsAhead()]).toEqual([5, 91])
+    expect([ledger.settledAhead, ledger.settles]).toEqual([2, 3])
+  })
+
+  test('is nothing before the first take, and when all is settled', () => {
+    const ledger = ledgerOf(7)
+    expect([[...ledger.offsetsAhead()], ledger.settledAhead, ledger.settles]).toEqual([[], 0, 0])
+    ledger.take(7, { offset: 7 })
+    ledger.settle(7)
+    expect([[...ledger.offsetsAhead()], ledger.settledAhead, ledger.settles]).toEqual([[], 0, 1])
+  })
+
+  test('only what settles for the first time is counted', () => {
+    const ledger = ledgerOf(0, 0, 1)
+    ledger.settle(1)
+    ledger.settle(1)
+    ledger.settle(7)
+    expect(ledger.settles).toBe(1)
+  })
+
+  test('is listed as far as it is asked for: a long ring is not walked for the first few', () => {
+    const ledger = ledgerOf(0)
+    for (let offset = 0; offset < 5_000; offset++) ledger.take(offset, { offset })
+    for (let offset = 1; offset < 5_000; offset++) ledger.settle(offset)
+    const first: number[] = []
+    for (const offset of ledger.offsetsAhead()) {
+      if (first.length === 3) break
+      first.push(offset)
+    }
+    expect(first).toEqual([1, 2, 3])
+  })
+})
+
 describe('gaps', () => {
   test('the committable offset jumps over what compaction removed', () => {
     const ledger = ledgerOf(0, 3, 90, 1_000_000)
@@ -156,6 +194,11 @@ class NaiveLedger {
     this.position = start
   }
 
+  get ahead(): number[] {
+    const { committable } = this.glance()
+    return this.taken.filter(offset => offset > committable && this.settled.has(offset))
+  }
+
   glance() {
     const unsettled = this.taken.filter(offset => !this.settled.has(offset))
     const oldest = unsettled[0] ?? null
@@ -212,6 +255,9 @@ test('any takes, settles and advances: the ledger says what a sorted list and a 
       for (const step of steps) {
         play(ledger, model, step)
         expect(glance(ledger)).toEqual(model.glance())
+        const { ahead } = model
+        expect([...ledger.offsetsAhead()]).toEqual(ahead)
+        expect([ledger.settledAhead, ledger.settles]).toEqual([ahead.length, model.settled.size])
         expect(ledger.committable).toBeGreaterThanOrEqual(committable)
         committable = ledger.committable
       }

@@ -26,7 +26,10 @@ function fetch(partition: Partition<Taken>, { count, bytes = 1 }: { count: numbe
   const positionAfter = positionBefore + count
   const records = Array.from({ length: count }, (_, index) => recordOf(positionBefore + index, { bytes, lane: null }))
   const { assignment } = partition
-  partition.take({ assignment, records, positionBefore, positionAfter, highWatermark: positionAfter }, 0)
+  partition.take(
+    { assignment, records, positionBefore, positionAfter, highWatermark: positionAfter, leaderEpoch: 0 },
+    0,
+  )
 }
 
 /** Takes the first of its lanes and settles it. */
@@ -39,6 +42,8 @@ function settle(partition: Partition<Taken>, count: number) {
     partition.lanes.done(work)
   }
 }
+
+const taken = ({ assignment }: Partition<Taken>, nextOffset: number) => ({ assignment, nextOffset, metadata: '' })
 
 const holding = (records: number, bytes = 0) => ({ records, bytes })
 
@@ -155,9 +160,9 @@ describe('commits', () => {
   test('one is due an interval after the last one began, or at once when somebody waits', () => {
     const { commits, partition } = ready()
     expect([commits.idle, commits.dueAtMs(false), commits.dueAtMs(true)]).toEqual([false, 1_000, 0])
-    expect(commits.begin(1_000)).toEqual([{ assignment: partition.assignment, nextOffset: 3 }])
+    expect(commits.begin(1_000)).toEqual([taken(partition, 3)])
     expect([commits.underWay, commits.idle, commits.dueAtMs(true)]).toEqual([true, false, NEVER])
-    commits.succeeded(partition, 3)
+    commits.succeeded(partition, taken(partition, 3))
     commits.ended()
     expect([commits.underWay, commits.idle]).toEqual([false, true])
     settle(partition, 1)
@@ -172,7 +177,7 @@ describe('commits', () => {
     commits.moved(partition)
     commits.failed('generation', 1_100)
     expect([commits.dueAtMs(true), commits.dueAtMs(false)]).toEqual([1_300, 2_000])
-    expect(commits.begin(2_000)).toEqual([{ assignment: partition.assignment, nextOffset: 5 }])
+    expect(commits.begin(2_000)).toEqual([taken(partition, 5)])
   })
 
   test('what settled while one was under way is left for the next', () => {
@@ -180,10 +185,10 @@ describe('commits', () => {
     commits.begin(1_000)
     settle(partition, 1)
     commits.moved(partition)
-    commits.succeeded(partition, 3)
+    commits.succeeded(partition, taken(partition, 3))
     commits.ended()
     expect(commits.idle).toBe(false)
-    expect(commits.begin(2_000)).toEqual([{ assignment: partition.assignment, nextOffset: 4 }])
+    expect(commits.begin(2_000)).toEqual([taken(partition, 4)])
   })
 
   test('a partition that is gone is not in it', () => {
@@ -195,7 +200,7 @@ describe('commits', () => {
   test('committed never falls, whatever an answer says', () => {
     const { commits, partition } = ready()
     partition.committed = 7
-    commits.succeeded(partition, 3)
+    commits.succeeded(partition, taken(partition, 3))
     expect(partition.committed).toBe(7)
   })
 

@@ -1,3 +1,4 @@
+import { decodeCompletions, encodeCompletions } from '../../src/core/completions.ts'
 import { Engine, type EngineOptions } from '../../src/core/engine.ts'
 import type { Command, CommitFailure, Fact, Now, OffsetToCommit, Sentence, Task } from '../../src/core/facts.ts'
 import type { Assignment, Taken } from '../../src/core/record.ts'
@@ -19,15 +20,24 @@ const OPTIONS: EngineOptions = {
 }
 
 const TICKS_MAX = 1_000
+const UNSHOWN: ReadonlySet<Command['type']> = new Set(['wakeAt', 'detach'])
+
+interface Stored {
+  /** Above what was committed. */
+  readonly settled?: readonly number[]
+  readonly leaderEpoch?: number
+}
 
 /**
  * An engine whose outside is played by the test, in words: `0@5` is offset 5 of partition 0 of one topic. Every method
- * answers the commands that followed, spelled; `wakeAt` is obeyed by `pass` and not shown.
+ * answers the commands that followed, spelled; `wakeAt` is obeyed by `pass`, and neither that nor `detach` is shown.
  */
 export class Scenario {
   readonly engine: Engine<Taken>
   nowMs = 0
   readonly #assignments = new Map<number, Assignment>()
+  /** Revoked, or about to be. */
+  readonly #leaving = new Set<number>()
   readonly #positions = new Map<number, number>()
   #epochs = 0
   #running: Task[] = []
@@ -51,7 +61,7 @@ export class Scenario {
   tell(...facts: Fact[]): string[] {
     const commands = this.engine.decide(facts, this.now)
     for (const command of commands) this.#perform(command)
-    return commands.filter(({ type }) => type !== 'wakeAt').map(command => spell(command, placeName))
+    return commands.filter(({ type }) => !UNSHOWN.has(type)).map(command => spell(command, placeName))
   }
 
   #perform(command: Command): void {
@@ -77,20 +87,61 @@ export class Scenario {
 
   // ── The group ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Partitions that are held already keep their epoch. */
+  /** Partitions that are held already keep their epoch; what is being revoked and not named stays so. */
   join(...partitions: number[]): string[] {
     for (const partition of this.#assignments.keys()) {
-      if (!partitions.includes(partition)) this.#assignments.delete(partition)
+      if (!partitions.includes(partition) && !this.#leaving.has(partition)) this.#assignments.delete(partition)
     }
-    for (const partition of partitions) {
-      if (!this.#assignments.has(partition)) this.#assignments.set(partition, assignmentOf(partition, ++this.#epochs))
-    }
-    return this.tell({ type: 'joined', assignments: [...this.#assignments.values()] })
+    const assignments = partitions.map(partition => {
+      this.#leaving.delete(partition)
+      return this.#assignments.get(partition) ?? this.#begin(partition)
+    })
+    return this.tell({ type: 'joined', assignments })
+  }
+
+  #begin(partition: number): Assignment {
+    const assignment = assignmentOf(partition, ++this.#epochs)
+    this.#assignments.set(partition, assignment)
+    return assignment
+  }
+
+  revoking(...partitions: number[]): string[] {
+    for (const partition of partitions) this.#leaving.add(partition)
+    return this.tell({ type: 'revoking', assignments: partitions.map(partition => this.assignment(partition)) })
+  }
+
+  revoked(...partitions: number[]): string[] {
+    const assignments = partitions.map(partition => this.assignment(partition))
+    for (const partition of partitions) this.#gone(partition)
+    return this.tell({ type: 'revoked', assignments })
+  }
+
+  #gone(partition: number): void {
+    this.#assignments.delete(partition)
+    this.#leaving.delete(partition)
+  }
+
+  /** Its log is another one now, and is read from its beginning. */
+  renew(partition: number): string[] {
+    const gone = this.assignment(partition)
+    this.#gone(partition)
+    this.rewind(partition, 0)
+    const assignments = [this.#begin(partition)]
+    return this.tell({ type: 'revoked', assignments: [gone] }, { type: 'assigned', assignments })
   }
 
   lose(): string[] {
     this.#assignments.clear()
+    this.#leaving.clear()
     return this.tell({ type: 'lost' })
+  }
+
+  /** What the group had stored; the partition is read from there. */
+  restore(partition: number, committed: number, { settled = [], leaderEpoch = 0 }: Stored = {}): string[] {
+    const metadata = encodeCompletions({ base: committed, leaderEpoch, settled })
+    const completions = decodeCompletions(metadata, { committed })
+    this.rewind(partition, committed)
+    return this.tell({ type: 'restored', assignment: this.assignment(partition), committed, completions })
   }
 
   // ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -103,14 +154,14 @@ export class Scenario {
   fetched(
     partition: number,
     differs: Partial<Taken>[],
-    { from = this.#positions.get(partition) ?? 0, behind = 0 } = {},
+    { from = this.#positions.get(partition) ?? 0, behind = 0, leaderEpoch = 0 } = {},
   ): Fact {
     const records = differs.map((each, index) => recordOf(from + index, each))
     const positionAfter = from + differs.length
     this.#positions.set(partition, positionAfter)
     const highWatermark = positionAfter + behind
     const assignment = this.assignment(partition)
-    return { type: 'fetched', assignment, records, positionBefore: from, positionAfter, highWatermark }
+    return { type: 'fetched', assignment, records, positionBefore: from, positionAfter, highWatermark, leaderEpoch }
   }
 
   /** The partition is read again from here, as a new assignment does. */

@@ -2,48 +2,27 @@
  * What must hold after every decision, whatever happened. The checker hears the facts and the commands as telemetry does and
  * keeps its own view of the world in maps and sorted lists: slow and plainly right. It knows nothing of the engine's inside.
  */
+import { decodeCompletions } from '../../src/core/completions.ts'
 import type { Command, Fact, Now, OffsetToCommit, Sentence, Task } from '../../src/core/facts.ts'
-import { type Assignment, placeOf, type Taken } from '../../src/core/record.ts'
-import type { EngineStatus, PartitionStatus } from '../../src/core/status.ts'
+import type { Assignment, Taken } from '../../src/core/record.ts'
+import type { EngineStatus } from '../../src/core/status.ts'
 import type { Failure } from '../../src/core/verdict.ts'
-import type { Setting } from './steps.ts'
+import { StatusCheck } from './status-check.ts'
+import { concurrencyMaxOf, type Setting } from './steps.ts'
+import { type Held, handlerOf, isFirst, sameLane, sure, Tenure } from './tenure.ts'
 
-export class Violation extends Error {
-  override readonly name = 'Violation'
-}
-
-export function sure(holds: boolean, sentence: string): asserts holds {
-  if (!holds) throw new Violation(sentence)
-}
-
-interface Held {
-  readonly tenure: Tenure
-  readonly record: Taken
-  state: 'waiting' | 'running' | 'writing' | 'settled'
-  /** Why it may be dead-lettered, if it may. */
-  condemned: string | null
-  attempt: number
-  /** It rests until then at the longest. */
-  restsUntilMs: number
-}
-
-/** One assignment of one partition. */
-interface Tenure {
-  readonly assignment: Assignment
-  start: number
-  position: number | null
-  /** In offset order, since offsets rise. */
-  readonly held: Held[]
-  committed: number | null
-  refused: boolean
-  paused: boolean
-}
-
-type Standing = 'out of the group' | 'consuming' | 'handing over' | 'handed over' | 'fenced'
+type Standing = 'out of the group' | 'consuming' | 'fenced'
 
 export const RETRY_MS_MAX = 400
 const WAITING_MS_MAX = 375
 const LETTERS_MAX = 100
+/** While somebody waits for a commit, it is tried again after so long. */
+const COMMIT_RETRY_MS = 200
+/** Then a hand-over goes on without. */
+const COMMIT_FAILURES_MAX = 5
+/** Then a record pins no more than itself; it is looked for so often. */
+const LONG_MS = 5_000
+const LOOK_EVERY_MS = 1_000
 
 export class Checker {
   readonly #setting: Setting
@@ -51,31 +30,31 @@ export class Checker {
   /** In a handler or in a write, of live assignments and of others. */
   readonly #out = new Map<Task, Held>()
   readonly #mustAbort = new Set<Task>()
-  /** Epochs that wait for a slot and nothing else, each with how often others were served meanwhile. */
-  readonly #passedOver = new Map<number, Map<number, number>>()
+  readonly #status: StatusCheck
   standing: Standing = 'out of the group'
   lifecycle: 'starting' | 'running' | 'draining' | 'stopped' = 'starting'
-  /** A hand-over was asked for and not answered. */
-  owed = false
-  /** Of hand-overs that were asked for: a join in the same batch makes an answer needless, not wrong. */
-  #answersMax = 0
+  /** Hand-overs that are to be answered with this decision, by epoch: what came between has ended them. */
+  readonly #owed = new Map<number, number>()
   committing: readonly OffsetToCommit[] | null = null
   #commitFailures = 0
+  #commitFailedAtMs = Number.NEGATIVE_INFINITY
   #wakeAtMs = Number.POSITIVE_INFINITY
   #confirmedAtMs = 0
+  #committingAtMs = 0
   #cutOff: Held[] | null = null
   #now: Now = { nowMs: 0, wallMs: 0 }
 
   constructor(setting: Setting) {
     this.#setting = setting
+    this.#status = new StatusCheck(setting)
   }
 
   heard(facts: readonly Fact[], commands: readonly Command[], now: Now): void {
     this.#now = now
-    this.#answersMax = this.owed ? 1 : 0
     for (const fact of facts) this.#learn(fact)
     for (const command of commands) this.#check(command)
     sure(this.#mustAbort.size === 0, 'what runs for a partition that is gone is aborted')
+    sure(this.#owed.size === 0, 'whoever waits for a hand-over that will not come is answered at once')
     if (this.lifecycle !== 'stopped') this.#nothingWasForgotten(commands)
   }
 
@@ -85,18 +64,22 @@ export class Checker {
     switch (fact.type) {
       case 'joined':
         return this.#joined(fact.assignments)
-      case 'joining':
-        this.owed = true
-        this.#answersMax++
-        this.#commitFailures = 0
-        if (this.standing !== 'out of the group') this.standing = 'handing over'
+      case 'assigned':
+        for (const assignment of fact.assignments) this.live.set(assignment.epoch, new Tenure(assignment))
         return
+      case 'revoking':
+        return this.#revoking(fact.assignments)
+      case 'revoked':
+        for (const assignment of fact.assignments) this.#liveOf(assignment, tenure => this.#drop(tenure))
+        return
+      case 'restored':
+        return this.#restored(fact)
       case 'lost':
         this.standing = 'out of the group'
         for (const tenure of this.live.values()) this.#drop(tenure)
         return
       case 'membershipConfirmed':
-        this.#confirmedAtMs = this.#now.nowMs
+        this.#confirmedAtMs = Math.max(this.#confirmedAtMs, fact.askedAtMs)
         return
       case 'fetched':
         return this.#fetched(fact)
@@ -110,24 +93,28 @@ export class Checker {
       case 'deadLettered':
         for (const { task } of fact.sentences) {
           this.#settled(task)
-          this.#liveOf(task, tenure => (tenure.refused = false))
+          this.#liveOf(task.assignment, tenure => (tenure.refused = false))
         }
         return
       case 'deadLetterFailed':
         for (const { task } of fact.sentences) {
           this.#ended(task).state = 'waiting'
-          this.#liveOf(task, tenure => (tenure.refused = true))
+          this.#liveOf(task.assignment, tenure => (tenure.refused = true))
         }
         return
       case 'committed':
-        for (const { assignment, nextOffset } of fact.offsets) this.#committedAtLeast(assignment, nextOffset)
+        for (const { assignment, nextOffset } of fact.offsets) {
+          this.#committedAtLeast(assignment, nextOffset)
+          this.#liveOf(assignment, ({ settles }) => (settles.stored = settles.sent))
+        }
         this.committing = null
         this.#commitFailures = 0
-        this.#confirmedAtMs = this.#now.nowMs
+        this.#confirmedAtMs = Math.max(this.#confirmedAtMs, this.#committingAtMs)
         return
       case 'commitFailed':
         this.committing = null
         this.#commitFailures++
+        this.#commitFailedAtMs = this.#now.nowMs
         if (fact.cause === 'fenced' && this.standing === 'consuming') this.standing = 'fenced'
         return
       case 'stopRequested':
@@ -142,6 +129,7 @@ export class Checker {
       case 'ticked':
         this.#wakeAtMs = Number.POSITIVE_INFINITY
         return
+      case 'held':
       case 'intakeHeld':
         return
       default:
@@ -152,23 +140,52 @@ export class Checker {
   #joined(assignments: readonly Assignment[]): void {
     if (this.lifecycle === 'starting') this.lifecycle = 'running'
     this.standing = 'consuming'
-    this.owed = false
     this.#confirmedAtMs = this.#now.nowMs
     const epochs = new Set(assignments.map(({ epoch }) => epoch))
-    for (const tenure of this.live.values()) if (!epochs.has(tenure.assignment.epoch)) this.#drop(tenure)
+    for (const tenure of this.live.values()) {
+      if (tenure.stay === 'staying' && !epochs.has(tenure.assignment.epoch)) this.#drop(tenure)
+    }
     for (const assignment of assignments) {
-      if (this.live.has(assignment.epoch)) continue
-      const fresh = { assignment, start: 0, position: null, held: [], committed: null, refused: false, paused: false }
-      this.live.set(assignment.epoch, fresh)
+      const tenure = this.live.get(assignment.epoch)
+      if (tenure === undefined) this.live.set(assignment.epoch, new Tenure(assignment))
+      else this.#stays(tenure)
     }
   }
 
+  #revoking(assignments: readonly Assignment[]): void {
+    this.#commitFailures = 0
+    for (const { epoch } of assignments) {
+      const tenure = this.lifecycle === 'stopped' ? undefined : this.live.get(epoch)
+      if (tenure === undefined) this.#owe(epoch)
+      else tenure.stay = 'leaving'
+    }
+  }
+
+  #owe(epoch: number): void {
+    this.#owed.set(epoch, (this.#owed.get(epoch) ?? 0) + 1)
+  }
+
+  /** Whoever waits for its hand-over is told that there is nothing to wait for. */
+  #stays(tenure: Tenure): void {
+    if (tenure.stay === 'leaving') this.#owe(tenure.assignment.epoch)
+    tenure.stay = 'staying'
+  }
+
   #drop(tenure: Tenure): void {
+    this.#stays(tenure)
     this.live.delete(tenure.assignment.epoch)
-    this.#passedOver.delete(tenure.assignment.epoch)
+    this.#status.forget(tenure.assignment)
     for (const [task, held] of this.#out) {
       if (held.tenure === tenure && held.state === 'running') this.#mustAbort.add(task)
     }
+  }
+
+  #restored({ assignment, committed, completions }: Extract<Fact, { type: 'restored' }>): void {
+    this.#liveOf(assignment, tenure => {
+      tenure.committed = committed
+      if (completions === null) return
+      tenure.before = { offsets: [...completions.from(0)], leaderEpoch: completions.leaderEpoch }
+    })
   }
 
   #fetched(fact: Extract<Fact, { type: 'fetched' }>): void {
@@ -176,11 +193,14 @@ export class Checker {
     if (tenure === undefined) return
     if (tenure.position === null) tenure.start = fact.positionBefore
     tenure.position = fact.positionAfter
+    tenure.leaderEpoch = Math.max(tenure.leaderEpoch, fact.leaderEpoch)
     for (const record of fact.records) {
+      const taken = { attempt: 1, restsUntilMs: 0, takenAtMs: this.#now.nowMs, isDetached: false }
       const { disposition } = record
       const condemned = disposition.kind === 'dead-letter' ? disposition.reason : null
-      const state = disposition.kind === 'ignore' ? 'settled' : 'waiting'
-      tenure.held.push({ tenure, record, state, condemned, attempt: 1, restsUntilMs: 0 })
+      const state = disposition.kind === 'ignore' || disposition.kind === 'completed' ? 'settled' : 'waiting'
+      if (state === 'settled') tenure.settles.now++
+      tenure.held.push({ tenure, record, state, condemned, ...taken })
     }
   }
 
@@ -199,7 +219,9 @@ export class Checker {
 
   #settled(task: Task): void {
     const held = this.#ended(task)
-    held.state = this.#isLive(held.tenure) ? 'settled' : 'waiting'
+    const isLive = this.#isLive(held.tenure)
+    held.state = isLive ? 'settled' : 'waiting'
+    if (isLive) held.tenure.settles.now++
   }
 
   #ended(task: Task): Held {
@@ -218,8 +240,8 @@ export class Checker {
     return this.live.has(assignment.epoch)
   }
 
-  #liveOf({ assignment }: Task, change: (tenure: Tenure) => void): void {
-    const tenure = this.live.get(assignment.epoch)
+  #liveOf({ epoch }: Assignment, change: (tenure: Tenure) => void): void {
+    const tenure = this.live.get(epoch)
     if (tenure !== undefined) change(tenure)
   }
 
@@ -253,8 +275,11 @@ export class Checker {
         return
       case 'rejoin':
         return
+      case 'detach':
+        for (const record of command.records) this.#detach(record)
+        return
       case 'handedOver':
-        return this.#handedOver()
+        return this.#handedOver(command.assignments)
       case 'stopped':
         return this.#stopped(command)
       default:
@@ -267,7 +292,7 @@ export class Checker {
     const handler = handlerOf(held)
     const running = [...this.#out.values()].filter(({ state }) => state === 'running')
     sure(running.length < this.#setting.inFlightMax, 'no more run than may be in flight')
-    const limit = this.#concurrencyMax(handler)
+    const limit = concurrencyMaxOf(this.#setting, handler)
     sure(
       running.filter(other => handlerOf(other) === handler).length < limit,
       'no more of a handler run than its limit',
@@ -280,12 +305,7 @@ export class Checker {
     sure(task.startedAtMs === this.#now.nowMs, 'a task knows when it was started')
     held.state = 'running'
     this.#out.set(task, held)
-    this.#inTurn(task.assignment)
-  }
-
-  #inTurn({ epoch }: Assignment): void {
-    this.#passedOver.delete(epoch)
-    for (const others of this.#passedOver.values()) others.set(epoch, (others.get(epoch) ?? 0) + 1)
+    this.#status.started(task.assignment)
   }
 
   #deadLetter(sentences: readonly Sentence[]): void {
@@ -319,13 +339,14 @@ export class Checker {
     sure(this.mayStart, `nothing starts while ${this.standing}, ${this.lifecycle} or in silence`)
     const tenure = this.live.get(assignment.epoch)
     sure(tenure !== undefined, 'nothing starts for a partition that is gone')
+    sure(tenure.stay === 'staying', 'nothing starts of what goes to another member')
     const held = tenure.held.find(held => held.record.offset === offset)
     sure(
       held?.state === 'waiting',
       `offset ${offset} waits: it is started once at a time, and never again once settled`,
     )
     sure(mayBeRefused || !tenure.refused, 'a refused dead letter holds its partition')
-    sure(offset < committableOf(tenure) + this.#setting.windowMax, `offset ${offset} lies within the window`)
+    sure(offset < tenure.committable + this.#setting.windowMax, `offset ${offset} lies within the window`)
     sure(isFirst(held), `offset ${offset} is the first unsettled one of its lane`)
     for (const other of this.#out.values()) sure(!sameLane(held, other), 'one record of a lane is out at a time')
     return held
@@ -333,12 +354,9 @@ export class Checker {
 
   #commit(offsets: readonly OffsetToCommit[]): void {
     sure(this.committing === null, 'there is one commit at a time')
-    sure(
-      this.standing === 'consuming' || this.standing === 'handing over',
-      `nothing is committed while ${this.standing}`,
-    )
+    sure(this.standing === 'consuming', `nothing is committed while ${this.standing}`)
     sure(offsets.length > 0, 'a commit says something')
-    for (const { assignment, nextOffset } of offsets) {
+    for (const { assignment, nextOffset, metadata } of offsets) {
       const tenure = this.live.get(assignment.epoch)
       sure(tenure !== undefined, 'nothing is committed for an assignment that is gone')
       const passed = tenure.held.find(({ record, state }) => record.offset < nextOffset && state !== 'settled')
@@ -346,21 +364,48 @@ export class Checker {
         passed === undefined,
         `a commit of ${nextOffset} passes offset ${passed?.record.offset}, which is not settled`,
       )
-      sure(nextOffset === committableOf(tenure), 'a commit is computed from what is settled now')
-      sure(nextOffset > (tenure.committed ?? tenure.start), 'committed never falls, and is not said twice')
+      sure(nextOffset === tenure.committable, 'a commit is computed from what is settled now')
+      sure(nextOffset >= (tenure.committed ?? tenure.start), 'committed never falls')
+      sure(tenure.hasToCommit, 'what is stored already is not said again')
+      this.#metadata(tenure, metadata)
+      tenure.settles.sent = tenure.settles.now
     }
     this.committing = offsets
+    this.#committingAtMs = this.#now.nowMs
   }
 
-  #handedOver(): void {
-    sure(this.#answersMax-- > 0, 'a hand-over is answered when it was asked for, once')
-    this.owed = false
-    if (this.standing !== 'handing over') return
+  /** It names all that is settled above the offset, as far as anybody could believe it, and nothing else. */
+  #metadata(tenure: Tenure, metadata: string): void {
+    const { place, committable, claims } = tenure
+    const completions = decodeCompletions(metadata, { committed: committable })
+    const said = completions === null ? [] : [...completions.from(0)]
+    const expected = claims.offsets
+    sure(said.join() === expected.join(), `the metadata of ${place} names ${expected.join()}, not ${said.join()}`)
     sure(
-      this.#readyToHandOver(5) || this.#cutOff !== null,
-      'a hand-over leaves nothing in flight and nothing uncommitted',
+      completions === null || completions.leaderEpoch === claims.leaderEpoch,
+      `the metadata of ${place} has the highest leader epoch, ${claims.leaderEpoch}, not ${completions?.leaderEpoch}`,
     )
-    this.standing = 'handed over'
+  }
+
+  #handedOver(assignments: readonly Assignment[]): void {
+    for (const { epoch } of assignments) {
+      const owed = this.#owed.get(epoch) ?? 0
+      if (owed > 1) this.#owed.set(epoch, owed - 1)
+      else this.#owed.delete(epoch)
+      if (owed > 0) continue
+      const tenure = this.live.get(epoch)
+      sure(tenure?.stay === 'leaving', 'a hand-over is answered when it was asked for, once')
+      const ready = this.#readyToHandOver(tenure) || this.#cutOff !== null
+      sure(ready, 'a hand-over leaves nothing in flight and nothing uncommitted')
+      tenure.stay = 'left'
+    }
+  }
+
+  #detach(record: Taken): void {
+    const held = [...this.live.values()].flatMap(({ unsettled }) => unsettled).find(each => each.record === record)
+    sure(held?.isDetached === false, 'what is in hand is said to wait long once')
+    sure(held.takenAtMs <= this.#now.nowMs - LONG_MS, 'what is said to wait long does')
+    held.isDetached = true
   }
 
   #stopped({ unfinished, committed }: { unfinished: number; committed: boolean }): void {
@@ -370,7 +415,8 @@ export class Checker {
     const cutOff = this.#cutOff?.filter(({ state }) => state !== 'settled').length ?? 0
     sure(unfinished === cutOff, `${cutOff} were cut off, not ${unfinished}`)
     sure(committed === this.allCommitted, `all is committed: ${this.allCommitted}, not ${committed}`)
-    sure(!this.owed, 'a hand-over is answered before the end')
+    const leaving = [...this.live.values()].some(({ stay }) => stay === 'leaving')
+    sure(!leaving, 'a hand-over is answered before the end')
     this.lifecycle = 'stopped'
   }
 
@@ -383,123 +429,39 @@ export class Checker {
 
   get allCommitted(): boolean {
     if (this.committing !== null) return false
-    return [...this.live.values()].every(tenure => {
-      return tenure.position === null || committableOf(tenure) <= (tenure.committed ?? tenure.start)
-    })
+    return [...this.live.values()].every(tenure => !tenure.hasToCommit)
   }
 
   #inFlight(): number {
     return [...this.#out.values()].filter(({ tenure }) => this.#isLive(tenure)).length
   }
 
-  #readyToHandOver(failuresMax: number): boolean {
-    if (this.#inFlight() > 0 || this.committing !== null) return false
-    return this.allCommitted || this.#commitFailures >= failuresMax
+  #readyToHandOver(tenure: Tenure): boolean {
+    if (tenure.inFlight > 0) return false
+    const givenUp = this.#commitFailures >= COMMIT_FAILURES_MAX || this.standing !== 'consuming'
+    return givenUp || !tenure.hasToCommit
   }
 
   #nothingWasForgotten(commands: readonly Command[]): void {
-    const handsOver = this.standing === 'handing over' && this.#readyToHandOver(5)
-    sure(!this.owed || !(handsOver || this.standing === 'out of the group'), 'a hand-over is answered once it can be')
+    const mayCommit = this.committing === null && this.#now.nowMs >= this.#commitFailedAtMs + COMMIT_RETRY_MS
+    const longAgoMs = this.#now.nowMs - LONG_MS - LOOK_EVERY_MS
+    for (const tenure of this.live.values()) {
+      const forgotten = tenure.unsettled.find(({ isDetached, takenAtMs }) => !isDetached && takenAtMs <= longAgoMs)
+      sure(forgotten === undefined, `offset ${forgotten?.record.offset} waits long and is not said to`)
+      if (tenure.stay !== 'leaving') continue
+      sure(!this.#readyToHandOver(tenure), 'a hand-over is answered once it can be')
+      sure(tenure.inFlight > 0 || !mayCommit, 'what leaves is committed at once')
+    }
     const drained = this.#inFlight() === 0 && this.allCommitted && !commands.some(({ type }) => type === 'commit')
     sure(this.lifecycle !== 'draining' || !drained, 'a stop comes once nothing is in flight and all is committed')
   }
 
-  /** Whatever could start has started, and what can be said of every partition is true. */
   checkStatus(status: EngineStatus): void {
-    const tenures = [...this.live.values()]
-    sure(status.partitions.length === tenures.length, 'the status names what is ours')
-    for (const shown of status.partitions) {
-      const tenure = this.live.get(shown.epoch)
-      sure(tenure !== undefined, 'the status names what is ours')
-      this.#compare(tenure, shown)
-    }
-    const running = [...this.#out.values()].filter(({ state }) => state === 'running')
-    sure(status.inFlight === running.length, 'what is in a handler is counted')
-    this.#nothingIsIdle(
-      tenures,
-      new Set(status.handlers.filter(({ heldBy }) => heldBy !== null).map(({ name }) => name)),
-    )
+    this.#status.check(status, {
+      live: this.live,
+      out: [...this.#out.values()],
+      mayStart: this.mayStart,
+      now: this.#now,
+    })
   }
-
-  #nothingIsIdle(tenures: Tenure[], heldHandlers: ReadonlySet<string>): void {
-    const running = [...this.#out.values()].filter(({ state }) => state === 'running')
-    const noSlot = running.length >= this.#setting.inFlightMax
-    const mayRun = (each: Held) => {
-      const handler = handlerOf(each)
-      if (handler === undefined || heldHandlers.has(handler)) return false
-      return running.filter(other => handlerOf(other) === handler).length < this.#concurrencyMax(handler)
-    }
-    for (const tenure of tenures) {
-      const { epoch } = tenure.assignment
-      const ready = this.mayStart && !tenure.refused ? tenure.held.filter(each => this.#couldStart(each)) : []
-      const place = placeOf(tenure.assignment)
-      // While every slot is taken nothing more is let into the lanes, so a dead letter may wait with the others.
-      const writes = noSlot || isWriting(tenure) || ready.every(({ condemned }) => condemned === null)
-      sure(writes, `${place} writes the dead letters it has`)
-      if (!ready.some(mayRun)) this.#passedOver.delete(epoch)
-      else {
-        sure(noSlot, `${place} could go on and does not`)
-        const others = this.#passedOver.get(epoch) ?? new Map<number, number>()
-        this.#passedOver.set(epoch, others)
-        sure(Math.max(0, ...others.values()) <= 1, `a busy partition is served twice while ${place} waits for its turn`)
-      }
-    }
-  }
-
-  #couldStart(held: Held): boolean {
-    const { record, tenure, state, restsUntilMs } = held
-    if (state !== 'waiting' || restsUntilMs > this.#now.nowMs) return false
-    if (record.offset >= committableOf(tenure) + this.#setting.windowMax || !isFirst(held)) return false
-    return ![...this.#out.values()].some(other => sameLane(held, other))
-  }
-
-  #compare(tenure: Tenure, shown: PartitionStatus): void {
-    const unsettled = tenure.held.filter(({ state }) => state !== 'settled')
-    const oldest = unsettled[0]?.record ?? null
-    const inFlight = unsettled.filter(({ state }) => state !== 'waiting').length
-    const bytes = unsettled.reduce((sum, { record }) => sum + record.bytes, 0)
-    const expected = {
-      position: tenure.position,
-      committed: tenure.committed,
-      oldestUnsettled: oldest?.offset ?? null,
-      inFlight,
-      buffered: unsettled.length - inFlight,
-      bufferedBytes: bytes,
-    }
-    for (const name of ['position', 'committed', 'oldestUnsettled', 'inFlight', 'buffered', 'bufferedBytes'] as const) {
-      const said = `${name} of ${placeOf(tenure.assignment)} is ${expected[name]}, not ${shown[name]}`
-      sure(shown[name] === expected[name], said)
-    }
-    sure(tenure.paused === (shown.paused !== null), 'a partition that is said to be paused was paused')
-    if (oldest !== null)
-      sure(shown.lagSeconds === Math.max(0, this.#now.wallMs - oldest.timestampMs) / 1_000, 'lag is exact')
-    sure(this.mayStart || shown.blockedBy !== null, 'while nothing may start anywhere, every partition says why')
-  }
-
-  #concurrencyMax(handler: string | undefined): number {
-    return this.#setting.concurrencyMax[handler === 'h' ? 0 : 1] ?? Number.POSITIVE_INFINITY
-  }
-}
-
-function committableOf({ held, position, start }: Tenure): number {
-  return held.find(({ state }) => state !== 'settled')?.record.offset ?? position ?? start
-}
-
-function handlerOf({ record, condemned }: Held): string | undefined {
-  return record.disposition.kind === 'handle' && condemned === null ? record.disposition.handler : undefined
-}
-
-function isWriting(tenure: Tenure): boolean {
-  return tenure.held.some(({ state }) => state === 'writing')
-}
-
-function sameLane(one: Held, other: Held): boolean {
-  if (one.record.lane === null || one.record.lane !== other.record.lane) return false
-  return placeOf(one.tenure.assignment) === placeOf(other.tenure.assignment)
-}
-
-function isFirst(held: Held): boolean {
-  const { tenure, record } = held
-  if (record.lane === null) return true
-  return tenure.held.find(other => other.state !== 'settled' && other.record.lane === record.lane) === held
 }

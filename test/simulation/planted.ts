@@ -2,38 +2,24 @@
  * Engines with one bug each, made by corrupting what a right one is told or answers. The checker must find every one of them:
  * a checker that finds nothing proves nothing.
  */
-import type { Command, Fact, Now, OffsetToCommit, Task } from '../../src/core/facts.ts'
-import type { Taken } from '../../src/core/record.ts'
-import type { Failure } from '../../src/core/verdict.ts'
+import type { Command, Fact, Task } from '../../src/core/facts.ts'
+import type { Assignment, Taken } from '../../src/core/record.ts'
+import {
+  answering,
+  claiming,
+  committing,
+  every,
+  hearing,
+  mistaking,
+  type Plant,
+  withoutCommand,
+  withoutFact,
+} from './corruptions.ts'
 import type { Subject } from './world.ts'
 
 export interface Planted {
   readonly name: string
-  readonly plant: (engine: Subject) => Subject
-}
-
-/** Corrupts what the engine answers; a command may become none, or several. */
-function answering(corrupt: (command: Command, now: Now) => readonly Command[]): Planted['plant'] {
-  return engine => ({
-    decide: (facts, now) => engine.decide(facts, now).flatMap(command => corrupt(command, now)),
-    status: now => engine.status(now),
-  })
-}
-
-/** Corrupts what the engine is told. */
-function hearing(corrupt: (fact: Fact) => readonly Fact[]): Planted['plant'] {
-  return engine => ({
-    decide: (facts, now) => engine.decide(facts.flatMap(corrupt), now),
-    status: now => engine.status(now),
-  })
-}
-
-function withoutCommand(type: Command['type']): Planted['plant'] {
-  return answering(command => (command.type === type ? [] : [command]))
-}
-
-function mistaking(kind: Failure['kind'], failure: Failure): Planted['plant'] {
-  return hearing(fact => [fact.type === 'failed' && fact.failure.kind === kind ? { ...fact, failure } : fact])
+  readonly plant: Plant
 }
 
 /** Starts the next record of a lane beside the one that is out. */
@@ -99,30 +85,61 @@ function replaysFailedCommits(engine: Subject): Subject {
   }
 }
 
-function moved(offsets: readonly OffsetToCommit[], by: number): OffsetToCommit[] {
-  return offsets.map(({ assignment, nextOffset }) => ({ assignment, nextOffset: nextOffset + by }))
+/** Says that a partition may go as soon as it is asked. */
+function handsOverAtOnce(engine: Subject): Subject {
+  return {
+    decide(facts, now) {
+      const commands = engine.decide(facts, now).filter(({ type }) => type !== 'handedOver')
+      const asked = facts.flatMap(fact => (fact.type === 'revoking' ? fact.assignments : []))
+      return asked.length === 0 ? commands : [...commands, { type: 'handedOver', assignments: asked }]
+    },
+    status: now => engine.status(now),
+  }
 }
 
-/** Every so often one is lost. */
-function every(nth: number): () => boolean {
-  let count = 0
-  return () => ++count % nth === 0
+/** Sends the metadata of the commit before. */
+function keepsMetadata(engine: Subject): Subject {
+  const last = new Map<number, string>()
+  return committing(offset => {
+    const { epoch } = offset.assignment
+    const metadata = last.get(epoch) ?? offset.metadata
+    last.set(epoch, offset.metadata)
+    return { ...offset, metadata }
+  })(engine)
+}
+
+/** Stops everything when something is to go, as a group does that rebalances eagerly. */
+function revokesAllAtOnce(engine: Subject): Subject {
+  const live = new Map<number, Assignment>()
+  return {
+    decide(facts, now) {
+      const heard = facts.map((fact): Fact => {
+        follow(live, fact)
+        return fact.type === 'revoking' ? { ...fact, assignments: [...live.values()] } : fact
+      })
+      return engine.decide(heard, now)
+    },
+    status: now => engine.status(now),
+  }
+}
+
+function follow(live: Map<number, Assignment>, fact: Fact): void {
+  if (fact.type === 'lost') live.clear()
+  if (fact.type === 'revoked') for (const { epoch } of fact.assignments) live.delete(epoch)
+  if (fact.type === 'joined') live.clear()
+  if (fact.type === 'joined' || fact.type === 'assigned') {
+    for (const assignment of fact.assignments) live.set(assignment.epoch, assignment)
+  }
 }
 
 export const PLANTED: readonly Planted[] = [
   {
     name: 'a commit is one too high',
-    plant: answering(command => {
-      if (command.type !== 'commit') return [command]
-      return [{ ...command, offsets: moved(command.offsets, 1) }]
-    }),
+    plant: committing(offset => ({ ...offset, nextOffset: offset.nextOffset + 1 })),
   },
   {
     name: 'a commit is one too low',
-    plant: answering(command => {
-      if (command.type !== 'commit') return [command]
-      return [{ ...command, offsets: moved(command.offsets, -1) }]
-    }),
+    plant: committing(offset => ({ ...offset, nextOffset: offset.nextOffset - 1 })),
   },
   { name: 'a failed commit is replayed', plant: replaysFailedCommits },
   {
@@ -172,14 +189,59 @@ export const PLANTED: readonly Planted[] = [
       fact.type === 'deadLetterFailed' ? { type: 'deadLettered', sentences: fact.sentences } : fact,
     ]),
   },
-  { name: 'a lost membership goes unheard', plant: hearing(fact => (fact.type === 'lost' ? [] : [fact])) },
-  { name: 'a rebalance goes unheard', plant: hearing(fact => (fact.type === 'joining' ? [] : [fact])) },
+  { name: 'a lost membership goes unheard', plant: withoutFact('lost') },
+  { name: 'a hand-over that is asked for goes unheard', plant: withoutFact('revoking') },
+  { name: 'what is revoked goes unheard', plant: withoutFact('revoked') },
+  { name: 'what begins beside the others goes unheard', plant: withoutFact('assigned') },
   {
     name: 'silence counts as an answer',
-    plant: hearing(fact => (fact.type === 'ticked' ? [fact, { type: 'membershipConfirmed' }] : [fact])),
+    plant: hearing(fact =>
+      fact.type === 'ticked' ? [fact, { type: 'membershipConfirmed', askedAtMs: Number.POSITIVE_INFINITY }] : [fact],
+    ),
   },
   { name: 'what runs for nobody is not aborted', plant: withoutCommand('abort') },
   { name: 'a hand-over is not answered', plant: withoutCommand('handedOver') },
+  {
+    name: 'a hand-over is answered twice',
+    plant: answering(command => (command.type === 'handedOver' ? [command, command] : [command])),
+  },
+  { name: 'what leaves is handed over with its attempts under way', plant: handsOverAtOnce },
+  { name: 'what is kept stops with what leaves', plant: revokesAllAtOnce },
+  { name: 'what was stored goes unheard', plant: withoutFact('restored') },
+  {
+    name: 'what was settled before is not carried on',
+    plant: hearing(fact => [fact.type === 'restored' ? { ...fact, completions: null } : fact]),
+  },
+  {
+    name: 'what was settled before is handled again',
+    plant: hearing(fact => {
+      if (fact.type !== 'fetched') return [fact]
+      const records = fact.records.map((record): Taken => {
+        const { kind } = record.disposition
+        return kind === 'completed' ? { ...record, disposition: { kind: 'handle', handler: 'h' } } : record
+      })
+      return [{ ...fact, records }]
+    }),
+  },
+  { name: 'what is settled above the offset is not said', plant: committing(offset => ({ ...offset, metadata: '' })) },
+  {
+    name: 'a commit claims one more than is settled',
+    plant: claiming(claims => ({ ...claims, settled: [...claims.settled, (claims.settled.at(-1) ?? 0) + 1] })),
+  },
+  {
+    name: 'a commit claims one less than is settled',
+    plant: claiming(claims => ({ ...claims, settled: claims.settled.slice(0, -1) })),
+  },
+  {
+    name: 'a commit claims also what a later leader wrote',
+    plant: claiming(claims => ({ ...claims, leaderEpoch: claims.leaderEpoch + 1 })),
+  },
+  {
+    name: 'a new leader goes unnoticed',
+    plant: hearing(fact => [fact.type === 'fetched' ? { ...fact, leaderEpoch: Math.min(fact.leaderEpoch, 0) } : fact]),
+  },
+  { name: 'metadata stands beside another offset', plant: keepsMetadata },
+  { name: 'what waits long is not said', plant: withoutCommand('detach') },
   { name: 'a paused partition is never resumed', plant: withoutCommand('resume') },
   { name: 'a full partition is not paused', plant: withoutCommand('pause') },
   { name: 'nobody wakes the engine', plant: withoutCommand('wakeAt') },

@@ -21,9 +21,11 @@ export type CommitEnd = 'taken' | 'stored, answer lost' | CommitFailure
 
 export type Step =
   | { readonly type: 'pass'; readonly ms: number }
-  /** `whole`: the kept ones get a new epoch too. `order` turns the list. */
+  /** `whole`: the kept ones get a new epoch too. `order` turns the list. What is being revoked and not named stays so. */
   | { readonly type: 'join'; readonly places: readonly number[]; readonly whole: boolean; readonly order: number }
-  | { readonly type: 'joining' }
+  /** `unknown`: and an assignment that was never ours. */
+  | { readonly type: 'revoking'; readonly places: readonly number[]; readonly unknown: boolean }
+  | { readonly type: 'revoked'; readonly places: readonly number[] }
   | { readonly type: 'lost' }
   | { readonly type: 'membershipConfirmed' }
   /** New records, read together with what the log has already. `onItsWay`: asked for before a pause. */
@@ -36,6 +38,10 @@ export type Step =
     }
   /** The log loses its beginning, so that the next fetch begins above the position. */
   | { readonly type: 'trim'; readonly place: number; readonly offsets: number }
+  /** Another leader, that has not the last `lost` offsets; a source that has read them begins anew. */
+  | { readonly type: 'elect'; readonly place: number; readonly lost: number }
+  /** The topic is deleted and created again. */
+  | { readonly type: 'recreate'; readonly place: number }
   | { readonly type: 'offsetsKnown' }
   | { readonly type: 'intakeHeld'; readonly place: number; readonly held: boolean }
   | { readonly type: 'attempt'; readonly which: number; readonly end: AttemptEnd }
@@ -57,6 +63,14 @@ export interface Setting {
   readonly commitIntervalMs: number
   readonly sessionTimeoutMs: number
   readonly chance: number
+  /** Of every log at its beginning; -1: written before there were any. */
+  readonly leaderEpoch: number
+  /** Records, at the most, that one answer carries. */
+  readonly answerMax: number
+}
+
+export function concurrencyMaxOf({ concurrencyMax }: Setting, handler: string | undefined): number {
+  return concurrencyMax[handler === 'h' ? 0 : 1] ?? Number.POSITIVE_INFINITY
 }
 
 /** How the run ends once its steps are done. */
@@ -116,16 +130,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     4,
     fc.record({
       type: is('join'),
-      places: fc.uniqueArray(place, { minLength: 1 }),
+      places: fc.oneof(fc.uniqueArray(place, { minLength: 1 }), fc.constant(PLACES.map((_, index) => index))),
       whole: fc.constantFrom(false, false, false, true),
       order: fc.nat(3),
     }),
   ),
-  weighted(1, fc.record({ type: is('joining') })),
+  weighted(
+    3,
+    fc.record({ type: is('revoking'), places: fc.uniqueArray(place), unknown: fc.constantFrom(false, false, true) }),
+  ),
+  weighted(2, fc.record({ type: is('revoked'), places: fc.uniqueArray(place) })),
   weighted(1, fc.record({ type: is('lost') })),
   weighted(1, fc.record({ type: is('membershipConfirmed') })),
   weighted(
-    18,
+    30,
     fc.record({
       type: is('fetch'),
       place,
@@ -135,11 +153,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   ),
   weighted(1, fc.record({ type: is('trim'), place, offsets: fc.integer({ min: 1, max: 6 }) })),
+  weighted(1, fc.record({ type: is('elect'), place, lost: fc.constantFrom(0, 0, 1, 3, 9) })),
+  weighted(1, fc.record({ type: is('recreate'), place })),
   weighted(1, fc.record({ type: is('offsetsKnown') })),
   weighted(1, fc.record({ type: is('intakeHeld'), place, held: fc.boolean() })),
   weighted(40, fc.record({ type: is('attempt'), which: fc.nat(30), end: attemptEnd })),
   weighted(5, fc.record({ type: is('letters'), which: fc.nat(5), taken: fc.boolean() })),
-  weighted(8, fc.record({ type: is('commit'), end: commitEnd })),
+  weighted(16, fc.record({ type: is('commit'), end: commitEnd })),
 )
 
 export const steps: fc.Arbitrary<Drawn[]> = fc.array(fc.record({ step, more: fc.constantFrom(false, false, true) }), {
@@ -151,11 +171,13 @@ export const setting: fc.Arbitrary<Setting> = fc.record({
   inFlightMax: fc.integer({ min: 1, max: 8 }),
   concurrencyMax: fc.tuple(fc.constantFrom(null, 1, 2), fc.constantFrom(null, 1)),
   attemptsMax: fc.integer({ min: 1, max: 3 }),
-  windowMax: fc.constantFrom(1, 3, 10, 1_000),
-  recordsMax: fc.constantFrom(4, 20, 1_000),
+  windowMax: fc.constantFrom(1, 3, 10, 1_000, 1_000, 1_000),
+  recordsMax: fc.constantFrom(4, 20, 1_000, 1_000),
   commitIntervalMs: fc.constantFrom(0, 500, 5_000),
   sessionTimeoutMs: fc.constantFrom(10_000, 1e9),
   chance: fc.nat(),
+  leaderEpoch: fc.constantFrom(0, 0, 5, -1),
+  answerMax: fc.constantFrom(2, 10),
 })
 
 export const ending: fc.Arbitrary<Ending> = fc.record({

@@ -10,7 +10,8 @@ import type { EngineStatus } from '../../src/core/status.ts'
 import { WALL_START_MS } from '../core/make.ts'
 import { randomOf } from '../core/seed.ts'
 import { spell } from '../core/spell.ts'
-import { Checker, RETRY_MS_MAX, sure } from './checker.ts'
+import { Checker, RETRY_MS_MAX } from './checker.ts'
+import { Source } from './source.ts'
 import {
   type AttemptEnd,
   type CommitEnd,
@@ -21,28 +22,13 @@ import {
   type Setting,
   type Step,
 } from './steps.ts'
+import { sure } from './tenure.ts'
 
 export interface Subject {
   decide(facts: readonly Fact[], now: Now): Command[]
   status(now: Now): EngineStatus
 }
 
-interface Log {
-  readonly records: Taken[]
-  start: number
-  end: number
-  committed: number | null
-  readonly settled: Set<number>
-}
-
-interface Reading {
-  readonly assignment: Assignment
-  position: number | null
-  paused: boolean
-  intakeHeld: boolean
-}
-
-const RECORDS_PER_ANSWER = 10
 const BATCH_MAX = 6
 
 function optionsOf({
@@ -70,9 +56,7 @@ export class World {
   readonly #subject: Subject
   readonly checker: Checker
   readonly trace: string[] = []
-  readonly #logs = new Map<string, Log>()
-  readonly #reading = new Map<string, Reading>()
-  #epochs = 0
+  readonly #source: Source
   #nowMs = 0
   #wakeAtMs = Number.POSITIVE_INFINITY
   #queue: Fact[] = []
@@ -81,12 +65,10 @@ export class World {
   #letters: (readonly Sentence[])[] = []
   #commitUnderWay = false
   #stopped = false
-  #offsets = 0
 
   constructor(setting: Setting, plant: (engine: Subject) => Subject = engine => engine) {
     this.checker = new Checker(setting)
-    for (const place of PLACES)
-      this.#logs.set(place, { records: [], start: 0, end: 0, committed: null, settled: new Set() })
+    this.#source = new Source(setting)
     this.#subject = plant(new Engine<Taken>(optionsOf(setting), this.#now))
     this.#joinAll()
   }
@@ -117,6 +99,7 @@ export class World {
   #perform(command: Command): void {
     switch (command.type) {
       case 'start':
+        for (const task of command.tasks) this.#source.starts(task)
         this.#running.push(...command.tasks)
         return
       case 'abort':
@@ -130,12 +113,7 @@ export class World {
         return
       case 'pause':
       case 'resume':
-        for (const { epoch } of command.assignments) {
-          for (const reading of this.#reading.values()) {
-            if (reading.assignment.epoch === epoch) reading.paused = command.type === 'pause'
-          }
-        }
-        return
+        return this.#source.pause(command.assignments, command.type === 'pause')
       case 'wakeAt':
         this.#wakeAtMs = command.atMs
         return
@@ -144,6 +122,7 @@ export class World {
         return
       case 'rejoin':
       case 'handedOver':
+      case 'detach':
         return
       default:
         command satisfies never
@@ -156,7 +135,8 @@ export class World {
     const inHand = [...this.checker.live.values()].reduce((sum, { held }) => sum + held.length, 0)
     // Every record in hand may come to an end of its rest, every breaker and partition may be tried once: then all of it is
     // out, and nothing is due until somebody answers.
-    const ticksMax = inHand + 12
+    // While anything is in hand it is looked at once a second.
+    const ticksMax = inHand + 12 + ms / 1_000
     for (let ticks = 1; this.#wakeAtMs <= untilMs; ticks++) {
       sure(ticks <= ticksMax, 'the engine sleeps while nothing is due')
       this.#tick()
@@ -179,32 +159,33 @@ export class World {
   }
 
   #factsOf(step: Exclude<Step, { type: 'pass' }>): Fact[] {
-    const inGroup = this.checker.standing !== 'out of the group' && !this.checker.owed
+    const source = this.#source
     switch (step.type) {
       case 'join':
-        return [this.#joined(step)]
-      case 'joining':
-        return this.checker.owed ? [] : [{ type: 'joining' }]
+        return source.joined(step)
+      case 'revoking':
+        return source.revoking(step)
+      case 'revoked':
+        return source.revoked(step.places.map(place => PLACES[place] ?? ''))
       case 'lost':
-        this.#reading.clear()
-        return [{ type: 'lost' }]
+        return [source.lost()]
       case 'membershipConfirmed':
-        return inGroup ? [{ type: 'membershipConfirmed' }] : []
+        return this.checker.standing === 'out of the group'
+          ? []
+          : [{ type: 'membershipConfirmed', askedAtMs: this.#nowMs }]
       case 'fetch':
-        return this.#fetched(step)
-      case 'trim': {
-        const log = this.#log(PLACES[step.place] ?? PLACES[0])
-        log.start = Math.min(log.end, log.start + step.offsets)
+        return source.fetched(step, this.#now.wallMs)
+      case 'trim':
+        source.trim(step)
         return []
-      }
+      case 'elect':
+        return source.elected(step)
+      case 'recreate':
+        return source.recreated(step)
       case 'offsetsKnown':
-        return [this.#offsetsKnown()]
-      case 'intakeHeld': {
-        const reading = this.#reading.get(PLACES[step.place] ?? '')
-        if (reading === undefined) return []
-        reading.intakeHeld = step.held
-        return [{ type: 'intakeHeld', assignment: reading.assignment, why: step.held ? 'schema 7 is not known' : null }]
-      }
+        return [source.offsetsKnown()]
+      case 'intakeHeld':
+        return source.held(step)
       case 'attempt':
         return this.#attemptEnds(step.which, step.end)
       case 'letters':
@@ -216,62 +197,11 @@ export class World {
     }
   }
 
-  #joined({ places, whole, order }: { places: readonly number[]; whole: boolean; order: number }): Fact {
-    const names: string[] = places.map(place => PLACES[place] ?? PLACES[0])
-    for (const place of this.#reading.keys()) if (whole || !names.includes(place)) this.#reading.delete(place)
-    const known = names.map(place => {
-      const [topic = '', partition = ''] = place.split('/')
-      return this.#reading.get(place)?.assignment ?? { topic, partition: Number(partition), epoch: ++this.#epochs }
-    })
-    // Epochs rise, but a source may name its assignments in any order.
-    const assignments = [...known.slice(order), ...known.slice(0, order)]
-    for (const assignment of assignments) {
-      const place = placeOf(assignment)
-      if (!this.#reading.has(place))
-        this.#reading.set(place, { assignment, position: null, paused: false, intakeHeld: false })
-    }
-    return { type: 'joined', assignments }
-  }
-
-  #fetched({ place, records, trailing, onItsWay }: Extract<Step, { type: 'fetch' }>): Fact[] {
-    const name = PLACES[place] ?? PLACES[0]
-    const log = this.#log(name)
-    for (const { gap, lane, disposition } of records) {
-      log.end += gap
-      const timestampMs = WALL_START_MS + this.#nowMs - (this.#offsets++ % 7) * 100
-      log.records.push({ offset: log.end++, timestampMs, bytes: 10 + (log.end % 5), lane, disposition })
-    }
-    log.end += trailing
-    const reading = this.#reading.get(name)
-    if (reading === undefined || reading.intakeHeld || (reading.paused && !onItsWay)) return []
-    return [this.#read(reading, log)]
-  }
-
-  #read(reading: Reading, log: Log): Fact {
-    const { assignment } = reading
-    const positionBefore = Math.max(reading.position ?? log.committed ?? 0, log.start)
-    const rest = log.records.filter(({ offset }) => offset >= positionBefore)
-    const records = rest.slice(0, RECORDS_PER_ANSWER)
-    const last = rest.length > records.length ? records.at(-1) : undefined
-    const positionAfter = last === undefined ? Math.max(positionBefore, log.end) : last.offset + 1
-    reading.position = positionAfter
-    for (const { offset, disposition } of records) if (disposition.kind === 'ignore') log.settled.add(offset)
-    return { type: 'fetched', assignment, records, positionBefore, positionAfter, highWatermark: log.end }
-  }
-
-  #offsetsKnown(): Fact {
-    const offsets = [...this.#reading].map(([place, { assignment }]) => {
-      const { committed, start: logStart, end: highWatermark } = this.#log(place)
-      return { assignment, committed, highWatermark, logStart }
-    })
-    return { type: 'offsetsKnown', offsets }
-  }
-
   #attemptEnds(which: number, end: AttemptEnd): Fact[] {
     const [task] = this.#running.splice(which % Math.max(1, this.#running.length), 1)
     if (task === undefined) return []
     if (end === 'acked' || end === 'duplicate') {
-      this.#settles(task)
+      this.#source.settles(task)
       return [{ type: 'settled', task, outcome: end }]
     }
     const failure = this.#aborted.has(task) ? ({ kind: 'aborted' } as const) : end
@@ -282,14 +212,8 @@ export class World {
     const [sentences] = this.#letters.splice(which % Math.max(1, this.#letters.length), 1)
     if (sentences === undefined) return []
     if (!taken) return [{ type: 'deadLetterFailed', sentences, error: 'not enough replicas' }]
-    for (const { task } of sentences) this.#settles(task)
+    for (const { task } of sentences) this.#source.settles(task)
     return [{ type: 'deadLettered', sentences }]
-  }
-
-  /** What ends for an assignment that is gone does not count: it is delivered again. */
-  #settles({ assignment, record }: Task): void {
-    const place = placeOf(assignment)
-    if (this.#reading.get(place)?.assignment === assignment) this.#log(place).settled.add(record.offset)
   }
 
   #commitEnds(end: CommitEnd): Fact[] {
@@ -297,49 +221,29 @@ export class World {
     if (!this.#commitUnderWay || committing === null) return []
     this.#commitUnderWay = false
     if (end === 'taken' || end === 'stored, answer lost') {
-      for (const { assignment, nextOffset } of committing) this.#store(assignment, nextOffset)
+      for (const offset of committing) this.#source.store(offset)
     }
     if (end === 'taken') return [{ type: 'committed', offsets: committing }]
     const cause = end === 'stored, answer lost' ? 'refused' : end
     return [{ type: 'commitFailed', cause, error: end }]
   }
 
-  #store(assignment: Assignment, nextOffset: number): void {
-    const place = placeOf(assignment)
-    // A source passes over assignments that are gone.
-    if (this.#reading.get(place)?.assignment !== assignment) return
-    const log = this.#log(place)
-    sure(
-      nextOffset >= (log.committed ?? 0),
-      `the committed offset of ${place} falls from ${log.committed} to ${nextOffset}`,
-    )
-    const { start, settled } = log
-    const lost = log.records.find(({ offset }) => offset >= start && offset < nextOffset && !settled.has(offset))
-    sure(lost === undefined, `offset ${lost?.offset} of ${place} is lost: it was passed and never settled`)
-    log.committed = nextOffset
-  }
-
-  #log(place: string): Log {
-    const log = this.#logs.get(place)
-    if (log === undefined) throw new RangeError(`there is no log of ${place}`)
-    return log
-  }
-
   #joinAll(): void {
     const places = PLACES.map((_, index) => index)
-    this.#tell(this.#joined({ places, whole: false, order: 0 }), this.#offsetsKnown())
+    this.#tell(...this.#source.joined({ places, whole: false, order: 0 }), this.#source.offsetsKnown())
   }
 
   // ── How a run ends ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** All faults are over: everything in the logs is settled and committed, and a stop comes at once. */
   settleAll(): void {
-    this.#tell(this.#offsetsKnown())
+    for (const log of this.#source.logs.values()) log.grow()
+    this.#tell(this.#source.offsetsKnown())
     for (let round = 0; this.#goOn(); round++) sure(round < 5_000, 'with no faults, all work comes to an end')
-    for (const [place, { records, start, end, settled, committed }] of this.#logs) {
-      const left = records.find(({ offset }) => offset >= start && !settled.has(offset) && offset >= (committed ?? 0))
-      sure(left === undefined, `offset ${left?.offset} of ${place} is never settled`)
-      sure((committed ?? start) === end, `the committed offset of ${place} reaches ${end}, not ${committed}`)
+    for (const [place, { unsettled, offsets }] of this.#source.logs) {
+      const { committed, logStart, highWatermark: end } = offsets
+      sure(unsettled.length === 0, `offset ${unsettled[0]} of ${place} is never settled`)
+      sure((committed ?? logStart) === end, `the committed offset of ${place} reaches ${end}, not ${committed}`)
     }
     const { partitions, inFlight, buffered, bufferedBytes } = this.#subject.status(this.#now)
     sure(inFlight + buffered + bufferedBytes === 0, 'what is done weighs nothing')
@@ -353,34 +257,24 @@ export class World {
 
   /** One thing that is left to do; false when there is none. */
   #goOn(): boolean {
-    const { standing, owed, mayStart } = this.checker
-    const everything = this.#reading.size === PLACES.length
+    const { standing, live, mayStart } = this.checker
+    const { hasAll, leaving } = this.#source
+    const isWaiting = [...live.values()].some(({ stay }) => stay === 'leaving')
     if (this.#running.length > 0) this.#tell(...this.#attemptEnds(0, 'acked'))
     else if (this.#letters.length > 0) this.#tell(...this.#lettersEnd(0, true))
     else if (this.#commitUnderWay) this.#tell(...this.#commitEnds('taken'))
-    else if (owed && this.#wakeAtMs < Number.POSITIVE_INFINITY) this.#tick()
-    else if (standing !== 'consuming' || !everything) {
-      sure(!owed, 'a hand-over is answered')
-      this.#joinAll()
-    } else if (!mayStart) this.#tell({ type: 'membershipConfirmed' })
+    else if (isWaiting) sure(this.#sleepOn(), 'a hand-over is answered')
+    else if (leaving.length > 0) this.#tell(...this.#source.revoked(leaving))
+    else if (standing !== 'consuming' || !hasAll) this.#joinAll()
+    else if (!mayStart) this.#tell({ type: 'membershipConfirmed', askedAtMs: this.#nowMs })
     else return this.#readOn() || this.#sleepOn()
     return true
   }
 
   #readOn(): boolean {
-    for (const [place, reading] of this.#reading) {
-      const { assignment, intakeHeld, paused, position } = reading
-      const log = this.#log(place)
-      if (intakeHeld) {
-        reading.intakeHeld = false
-        this.#tell({ type: 'intakeHeld', assignment, why: null })
-        return true
-      }
-      if (paused || (position !== null && position >= log.end)) continue
-      this.#tell(this.#read(reading, log))
-      return true
-    }
-    return false
+    const facts = this.#source.readOn()
+    if (facts.length > 0) this.#tell(...facts)
+    return facts.length > 0
   }
 
   #sleepOn(): boolean {

@@ -1,4 +1,5 @@
 /** Whole consumers on parts in memory: one broker, one registry, one database, and time that passes only when a test says so. */
+import { LATENCY_MS } from '../../src/adapters/memory/broker-types.ts'
 import { type MemoryClock, memoryClock } from '../../src/adapters/memory/clock.ts'
 import { type MemoryDeadLetters, memoryDeadLetters } from '../../src/adapters/memory/dead-letters.ts'
 import { type MemoryDecoder, memoryDecoder } from '../../src/adapters/memory/decoder.ts'
@@ -10,7 +11,8 @@ import type { Handler } from '../../src/consumer/handler.ts'
 import { Routes, type TopicOptions } from '../../src/consumer/routes.ts'
 import type { Outcome } from '../../src/core/facts.ts'
 import type { PartitionStatus } from '../../src/core/status.ts'
-import { type Heard, listeningLog, listeningTelemetry, THING_ID, thingHandler, turn } from './floor.ts'
+import { type Heard, listeningLog, listeningTelemetry, THING_ID, thingHandler } from './floor.ts'
+import { pass, until } from './memory-time.ts'
 
 export const GROUP = 'group'
 
@@ -30,12 +32,12 @@ export interface Member {
   readonly log: ReturnType<typeof listeningLog>
 }
 
-/** More than any scenario here takes. */
-const PATIENCE_MS = 300_000
+/** The coordinator's patience and the consumer's: one does not outlast the other. */
+const SESSION_TIMEOUT_MS = 30_000
 
 export class Bench {
   readonly clock: MemoryClock = memoryClock()
-  readonly broker: MemoryBroker = memoryBroker({ clock: this.clock })
+  readonly broker: MemoryBroker = memoryBroker({ clock: this.clock, sessionTimeoutMs: SESSION_TIMEOUT_MS })
   readonly database: MemoryUnitOfWork = memoryUnitOfWork({ clock: this.clock })
   readonly letters: MemoryDeadLetters = memoryDeadLetters({ group: GROUP })
   readonly decoder: MemoryDecoder
@@ -64,7 +66,7 @@ export class Bench {
         budget: { recordsMax: 100_000, bytesMax: 64 * 1024 * 1024 },
         windowMax: 10_000,
         commitIntervalMs: 1_000,
-        sessionTimeoutMs: 30_000,
+        sessionTimeoutMs: SESSION_TIMEOUT_MS,
         ...this.#limits,
       },
       {
@@ -102,28 +104,12 @@ export class Bench {
 
   /** Time passes, and everything that is due happens, in order. */
   async pass(ms: number): Promise<void> {
-    const endMs = this.clock.nowMs() + ms
-    await turn()
-    for (;;) {
-      const nextMs = this.clock.nextAtMs()
-      if (nextMs === null || nextMs > endMs) break
-      this.clock.advanceTo(nextMs)
-      await turn()
-    }
-    this.clock.advanceTo(endMs)
-    await turn()
+    await pass(this.clock, ms)
   }
 
   /** Time passes until it holds; throws when it never does. */
   async until(what: string, holds: () => boolean): Promise<void> {
-    const endMs = this.clock.nowMs() + PATIENCE_MS
-    await turn()
-    while (!holds()) {
-      const nextMs = this.clock.nextAtMs()
-      if (nextMs === null || nextMs > endMs) throw new Error(`it never came true that ${what}`)
-      this.clock.advanceTo(nextMs)
-      await turn()
-    }
+    await until(this.clock, what, holds)
   }
 
   /** Committed in the database, in that order. */
@@ -131,9 +117,10 @@ export class Bench {
     return this.database.effects.map(String)
   }
 
-  /** Until so much of a partition is committed. */
+  /** Until so much of a partition is committed, and its member has been told. */
   async untilCommitted(nextOffset: number, partition = 0): Promise<void> {
     await this.until(`${nextOffset} is committed`, () => (this.committed(partition) ?? 0) >= nextOffset)
+    await this.pass(LATENCY_MS)
   }
 }
 
@@ -158,6 +145,6 @@ export function attemptsMax({ telemetry }: Member): number {
   return Math.max(0, ...tasks.map(({ attempt }) => attempt))
 }
 
-export function partitionOf({ consumer }: Member, partition = 0): PartitionStatus | undefined {
-  return consumer.status().partitions.find(status => status.partition === partition)
+export function partitionOf({ consumer }: Member, partition = 0, topic = 'things'): PartitionStatus | undefined {
+  return consumer.status().partitions.find(status => status.topic === topic && status.partition === partition)
 }

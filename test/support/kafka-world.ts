@@ -2,10 +2,10 @@
 import type { Admin, Broker, IHeaders, Kafka, Producer } from 'kafkajs'
 import kafkajs from 'kafkajs'
 import { systemClock } from '../../src/adapters/clock/clock.ts'
-import { registerCodecs } from '../../src/adapters/kafka/codecs.ts'
+import { patchKafkajs } from '../../src/adapters/kafka/insides.ts'
 import type { KafkaConnection, KafkaSourceOptions } from '../../src/adapters/kafka/options.ts'
-import { patchKafkajs } from '../../src/adapters/kafka/patch.ts'
 import type { Headers, Log } from '../../src/consumer/ports.ts'
+import { registerCodecs } from './codecs.ts'
 import { SILENT } from './silent.ts'
 
 export interface TestRecord {
@@ -48,6 +48,7 @@ export class KafkaWorld {
       rebalanceTimeoutMs: 10_000,
       drainTimeoutMs: 3_000,
       startFrom: 'earliest',
+      skips: [],
       ...options,
     }
   }

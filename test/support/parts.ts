@@ -5,7 +5,7 @@ import { Client, DatabaseError } from 'pg'
 import { inject } from 'vitest'
 
 import type { Parts } from '../../dev/stack/parts.ts'
-import { patchKafkajs } from '../../src/adapters/kafka/patch.ts'
+import { patchKafkajs } from '../../src/adapters/kafka/insides.ts'
 
 /** SQLSTATE object_in_use: somebody else creates a database from the same template at this moment. */
 const TEMPLATE_IN_USE = '55006'

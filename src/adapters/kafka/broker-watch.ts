@@ -6,7 +6,7 @@ import type { Intake } from './intake.ts'
 import type { Liveness } from './liveness.ts'
 import type { BrokerOffsets, OffsetsListener, TopicsKnown } from './offsets.ts'
 import type { KafkaConnection } from './options.ts'
-import type { Part, Partitions } from './partitions.ts'
+import type { Part, Parts } from './partitions.ts'
 import { missingText, type Voice } from './voice.ts'
 
 /** Brokers that do not answer for so long are worth a word of their own. */
@@ -15,32 +15,36 @@ const UNANSWERED_MS_SAID = 15_000
 export interface Watched {
   readonly options: KafkaConnection
   readonly voice: Voice
-  readonly partitions: Partitions
+  readonly parts: Parts
   readonly commits: Commits
   readonly intake: Intake
   readonly liveness: Liveness
+  /** These are gone. */
+  readonly giveUp: (parts: readonly Part[]) => void
   readonly rejoin: (why: string) => void
 }
 
 export class BrokerWatch implements OffsetsListener {
   readonly #options: KafkaConnection
   readonly #voice: Voice
-  readonly #partitions: Partitions
+  readonly #parts: Parts
   readonly #commits: Commits
   readonly #intake: Intake
   readonly #liveness: Liveness
+  readonly #giveUp: (parts: readonly Part[]) => void
   readonly #rejoin: (why: string) => void
   #commitsBeforeAsking = 0
   #missing = new Set<string>()
   #unansweredSinceMs: number | null = null
 
-  constructor({ options, voice, partitions, commits, intake, liveness, rejoin }: Watched) {
+  constructor({ options, voice, parts, commits, intake, liveness, giveUp, rejoin }: Watched) {
     this.#options = options
     this.#voice = voice
-    this.#partitions = partitions
+    this.#parts = parts
     this.#commits = commits
     this.#intake = intake
     this.#liveness = liveness
+    this.#giveUp = giveUp
     this.#rejoin = rejoin
   }
 
@@ -56,7 +60,7 @@ export class BrokerWatch implements OffsetsListener {
     this.#topicsMissing(missing)
     const isOlderThanACommit = this.#commits.answered !== this.#commitsBeforeAsking
     const offsets: PartitionOffsets[] = []
-    for (const part of this.#partitions.all) {
+    for (const part of this.#parts.owned) {
       const { topic, partition } = part.assignment
       const known = topics.get(topic)?.get(partition)
       if (known === undefined) continue
@@ -64,7 +68,7 @@ export class BrokerWatch implements OffsetsListener {
         this.#beginAgain(part, known.logStart)
         continue
       }
-      if (!isOlderThanACommit || part.committed === null) part.committed = known.committed
+      if (!part.isAnew && (!isOlderThanACommit || part.committed === null)) part.committed = known.committed
       const { assignment, committed } = part
       const { highWatermark, logStart } = known
       offsets.push({ assignment, committed, highWatermark, logStart })
@@ -75,12 +79,9 @@ export class BrokerWatch implements OffsetsListener {
   /** A topic that comes back under the same name is another log: nothing of the old one may be committed to it. */
   #topicsMissing(missing: readonly string[]): void {
     const isBack = [...this.#missing].some(topic => !missing.includes(topic))
-    const before = this.#partitions.all.length
-    for (const topic of missing) {
-      this.#missing.add(topic)
-      this.#partitions.drop(topic)
-    }
-    if (this.#partitions.all.length !== before) this.#voice.joined(this.#partitions.assignments)
+    const gone = this.#parts.owned.filter(({ assignment }) => missing.includes(assignment.topic))
+    for (const topic of missing) this.#missing.add(topic)
+    this.#giveUp(gone)
     if (!isBack) return
     this.#missing = new Set(missing)
     this.#rejoin('a topic is there again')
@@ -88,9 +89,7 @@ export class BrokerWatch implements OffsetsListener {
 
   /** Kafka forgets a group's offsets when it deletes a topic. Under the same name there is a new one, with other records. */
   #beginAgain(part: Part, logStart: number): void {
-    if (this.#voice.isHandingOver || part.resolve === null) return
-    part.resolve(String(logStart - 1))
-    this.#intake.anotherLog(part, logStart)
+    if (part.resolve !== null && this.#parts.isStaying(part)) this.#intake.beginAgain(part, logStart)
   }
 
   unanswered(error: unknown): void {
@@ -103,5 +102,5 @@ export class BrokerWatch implements OffsetsListener {
 
 /** The group had a committed offset here; a reset of kafkajs' leaves a placeholder, only a deleted topic leaves nothing. */
 function hasVanished(part: Part, known: BrokerOffsets): boolean {
-  return known.committed === null && !known.isReset && part.committed !== null && part.outOfRangeAt === null
+  return known.committed === null && !known.isReset && part.committed !== null && !part.isOutOfRange
 }

@@ -3,11 +3,10 @@ import type { ConnectionOptions } from 'node:tls'
 import type { Kafka, RetryOptions, SASLOptions } from 'kafkajs'
 import kafkajs from 'kafkajs'
 import type { Clock } from '../../consumer/ports.ts'
-import { registerCodecs } from './codecs.ts'
+import { patchKafkajs } from './insides.ts'
 import { kafkajsLog, type Sign } from './log.ts'
 import { tokenProvider } from './oauth.ts'
 import type { KafkaConnection, KafkaSasl, KafkaTls } from './options.ts'
-import { patchKafkajs } from './patch.ts'
 import { Sockets } from './sockets.ts'
 
 /** A consumer never gives up: a broker that comes back finds the same member, and nothing is delivered twice. */
@@ -34,7 +33,6 @@ export function kafkaClient(
   hear: (sign: Sign) => void = () => {},
 ): Client {
   patchKafkajs()
-  registerCodecs()
   let brokers: readonly string[] = connection.brokers
   const sockets = new Sockets(connection.clock)
   const kafka = new kafkajs.Kafka({

@@ -1,18 +1,12 @@
 /** Commits: one at a time, bounded, only for what is live, and their failures sorted by what follows from them. */
 import { describe } from '../../consumer/errors.ts'
-import type { Assignment, Clock, CommitFailure, CommitResult } from '../../consumer/ports.ts'
+import type { Clock, CommitFailure, CommitResult, Log, OffsetToCommit } from '../../consumer/ports.ts'
 import { protocolErrorOf } from './faults.ts'
-import type { Part, Partitions } from './partitions.ts'
+import type { Part, Parts } from './partitions.ts'
 import { LATE, within } from './time.ts'
 
 /** Longer than a request may take; then the coordinator is looked for again. */
 const COMMIT_TIMEOUT_MS = 8_000
-
-export interface OffsetOf {
-  readonly assignment: Assignment
-  readonly nextOffset: number
-  readonly metadata: string
-}
 
 /** As kafkajs takes them. Its types know nothing of the metadata, its encoder does. */
 export interface CommitRequest {
@@ -22,54 +16,96 @@ export interface CommitRequest {
 /** Sends a commit under the member's present generation; null while there is no membership to commit under. */
 export type CommitDoor = (request: CommitRequest) => Promise<unknown>
 
+export interface CommitsOptions {
+  readonly clock: Clock
+  readonly log: Log
+  readonly parts: Parts
+  readonly door: () => CommitDoor | null
+  /** Who we are in the group at this moment. */
+  readonly member: () => string | null
+}
+
 export class Commits {
   readonly #clock: Clock
-  readonly #partitions: Partitions
+  readonly #parts: Parts
+  readonly #log: Log
   readonly #door: () => CommitDoor | null
+  readonly #member: () => string | null
   /** The last one that was sent, its end included when that comes after our deadline. */
   #sent: Promise<unknown> = Promise.resolve()
   #last: Promise<unknown> = Promise.resolve()
+  /** In characters; lower once the broker has refused so many. */
+  #metadataMax = Number.POSITIVE_INFINITY
   /** How many have been answered: tells a reader of the broker's offsets that its answer may be older than a commit. */
   answered = 0
 
-  constructor({ clock, partitions, door }: { clock: Clock; partitions: Partitions; door: () => CommitDoor | null }) {
+  constructor({ clock, log, parts, door, member }: CommitsOptions) {
     this.#clock = clock
-    this.#partitions = partitions
+    this.#log = log
+    this.#parts = parts
     this.#door = door
+    this.#member = member
   }
 
-  commit(offsets: readonly OffsetOf[]): Promise<CommitResult> {
+  commit(offsets: readonly OffsetToCommit[]): Promise<CommitResult> {
     const result = this.#last.then(() => this.#commit(offsets))
     this.#last = result
     return result
   }
 
-  async #commit(offsets: readonly OffsetOf[]): Promise<CommitResult> {
+  async #commit(offsets: readonly OffsetToCommit[]): Promise<CommitResult> {
     // A commit that is still on its way could arrive after this one and take it back.
     if ((await within(this.#clock, COMMIT_TIMEOUT_MS, this.#sent)) === LATE)
       return failed('refused', 'the commit before this one has no answer')
-    const live: { part: Part; offset: OffsetOf }[] = []
+    const live: { part: Part; offset: OffsetToCommit }[] = []
     for (const offset of offsets) {
-      const part = this.#partitions.live(offset.assignment)
-      // A position that is out of range belongs to a log that may be gone: nothing of it is committed to what is there now.
-      if (part !== null && part.outOfRangeAt === null) live.push({ part, offset })
+      const part = this.#parts.of(offset.assignment)
+      if (part !== null && !part.isOutOfRange) live.push({ part, offset })
     }
     if (live.length === 0) return { ok: true }
     const door = this.#door()
     if (door === null) return failed('generation', 'the group is not joined')
-    const sending = door(requestOf(live.map(({ offset }) => offset)))
+    const member = this.#member()
+    const sending = this.#send(
+      door,
+      live.map(({ offset }) => offset),
+    )
     this.#sent = sending.catch(() => {
       // Its failure is answered below; whoever waits here only wants to know that it is over.
     })
     try {
       if ((await within(this.#clock, COMMIT_TIMEOUT_MS, sending)) === LATE)
         return failed('refused', `no answer within ${COMMIT_TIMEOUT_MS} ms`)
-      for (const { part, offset } of live) part.committed = offset.nextOffset
+      for (const { part, offset } of live) {
+        part.committed = offset.nextOffset
+        part.isAnew = false
+      }
       return { ok: true }
     } catch (error) {
-      return failed(causeOf(error), describe(error))
+      const cause = causeOf(error)
+      // What is said of a member that we no longer are does not fence the one that has joined since.
+      return failed(cause === 'fenced' && this.#member() !== member ? 'generation' : cause, describe(error))
     } finally {
       this.answered++
+    }
+  }
+
+  /** The broker refuses only the partitions whose metadata is too large, without saying which; what it has stored is stored again. */
+  async #send(door: CommitDoor, offsets: readonly OffsetToCommit[]): Promise<unknown> {
+    const fitting = offsets.map(offset =>
+      offset.metadata.length > this.#metadataMax ? { ...offset, metadata: '' } : offset,
+    )
+    try {
+      return await door(requestOf(fitting))
+    } catch (error) {
+      const longest = Math.max(0, ...fitting.map(({ metadata }) => metadata.length))
+      if (protocolErrorOf(error) !== 'OFFSET_METADATA_TOO_LARGE' || longest === 0) throw error
+      this.#metadataMax = longest - 1
+      this.#log.warn(
+        { characters: longest },
+        'the broker takes less metadata with a commit (offset.metadata.max.bytes): after a restart, more of what was finished out of order is delivered again',
+      )
+      return await this.#send(door, fitting)
     }
   }
 }
@@ -85,7 +121,7 @@ function causeOf(error: unknown): CommitFailure {
   return MEMBER_IS_UNKNOWN.has(code) ? 'fenced' : 'refused'
 }
 
-function requestOf(offsets: readonly OffsetOf[]): CommitRequest {
+function requestOf(offsets: readonly OffsetToCommit[]): CommitRequest {
   const topics = new Map<string, CommitRequest['topics'][number]>()
   for (const { assignment, nextOffset, metadata } of offsets) {
     const { topic, partition } = assignment

@@ -1,84 +1,126 @@
 /** What happens while a consumer lives: kafkajs' events become the listener's facts, the listener's wishes kafkajs' calls. */
 import type { EachBatchPayload } from 'kafkajs'
 import { describe, Misconfigured } from '../../consumer/errors.ts'
-import type { Assignment, CommitResult } from '../../consumer/ports.ts'
+import type { Assignment, CommitResult, OffsetToCommit } from '../../consumer/ports.ts'
+import { Ownership } from '../../core/ownership.ts'
+import { placeOf } from '../../core/record.ts'
+import type { Questions } from './admin.ts'
 import { BrokerWatch } from './broker-watch.ts'
-import { Commits, type OffsetOf } from './commit.ts'
+import { Commits } from './commit.ts'
+import { Fetching } from './fetching.ts'
 import { RejoinWanted } from './group.ts'
+import { HandOvers } from './hand-overs.ts'
 import { Intake } from './intake.ts'
+import { Joins } from './joins.ts'
 import { Liveness } from './liveness.ts'
 import type { Sign } from './log.ts'
 import { Membership } from './membership.ts'
-import type { OffsetsListener } from './offsets.ts'
+import { OffsetsPoll } from './offsets.ts'
 import type { KafkaSourceOptions } from './options.ts'
-import { byTopic, type Part, Partitions } from './partitions.ts'
-import type { Run, RunEvents } from './run.ts'
-import { within } from './time.ts'
+import { assignmentsOf, newPart, type Part, type Parts } from './partitions.ts'
+import { reposition } from './reposition.ts'
+import { Restorer } from './restore.ts'
+import type { JoinedMember, Run, RunEvents } from './run.ts'
+import { Troubles } from './troubles.ts'
 import type { Voice } from './voice.ts'
 
 /** A fetch that fails once or twice is a leader that moves. */
 const FETCH_FAILURES_SAID = 3
 
+export interface ConsumingOptions {
+  readonly options: KafkaSourceOptions
+  readonly questions: Questions
+  readonly voice: Voice
+}
+
 export class Consuming {
   readonly voice: Voice
   readonly events: RunEvents
-  readonly offsetsListener: OffsetsListener
-  /** Set by whoever runs the poll. */
-  askForOffsets: () => void = () => {}
   readonly #options: KafkaSourceOptions
-  readonly #partitions = new Partitions()
+  readonly #parts: Parts = new Ownership(newPart)
   readonly #membership: Membership
   readonly #commits: Commits
   readonly #liveness: Liveness
   readonly #intake: Intake
-  readonly #stopping = Promise.withResolvers<void>()
+  readonly #troubles: Troubles
+  readonly #restorer: Restorer
+  readonly #fetching: Fetching
+  readonly #handOvers: HandOvers
+  readonly #poll: OffsetsPoll
+  readonly #stopping = new AbortController()
   #state: 'running' | 'failed' | 'stopped' = 'running'
   #run: Run | null = null
-  #rejoinWanted: string | null = null
-  /** One hand-over per join, however often kafkajs has to try it. */
-  #isHandedOver = false
-  /** No fetch runs beside the join: when one starts all the same, the join has failed. (A moved leader has kafkajs join beside fetches.) */
-  #isJoiningAlone = false
+  /** What the join under way, or the last one, has said is ours: it is given to nobody else. */
+  #claimed: readonly Part[] = []
+  #joins = new Joins()
 
-  constructor(options: KafkaSourceOptions, voice: Voice) {
+  constructor({ options, questions, voice }: ConsumingOptions) {
+    const { clock, log, groupId, skips } = options
     this.#options = options
     this.voice = voice
-    this.#membership = new Membership(options.groupId)
-    this.#liveness = new Liveness(options.clock, options.rebalanceTimeoutMs + options.drainTimeoutMs)
-    this.#intake = new Intake({ partitions: this.#partitions, voice, log: options.log })
-    this.#commits = new Commits({
-      clock: options.clock,
-      partitions: this.#partitions,
-      door: () => this.#membership.door(),
+    this.#membership = new Membership(groupId)
+    this.#liveness = new Liveness(clock, options.rebalanceTimeoutMs + options.drainTimeoutMs)
+    const parts = this.#parts
+    const signal = this.#stopping.signal
+    const isStaying = (part: Part) => parts.isStaying(part)
+    // What is leaving may be given back: it is restored and cured meanwhile.
+    const isLive = ({ assignment }: Part) => parts.of(assignment) !== null
+    const fetching = new Fetching(parts, log)
+    this.#fetching = fetching
+    this.#handOvers = new HandOvers({ options, voice, signal })
+    const apply = (changed: readonly Part[]) => fetching.apply(changed)
+    const guarded = (take: () => void) => this.#guarded(take)
+    const beginAgain = (part: Part, at: number) => this.#intake.beginAgain(part, at)
+    this.#troubles = new Troubles({
+      clock,
+      log,
+      voice,
+      signal,
+      apply,
+      isLive,
+      refreshMetadata: async () => await this.#run?.refreshMetadata(),
+      reposition: part => reposition(part, { questions, voice, log, isLive: isStaying, beginAgain }),
     })
-    this.events = {
-      beforeJoin: () => this.#beforeJoin(),
-      coordinatorFound: coordinator => this.#membership.coordinatorFound(coordinator),
-      joined: (memberId, assignment) => this.#joined(memberId, assignment),
-      heartbeat: (memberId, generation) => {
-        this.#membership.heartbeat(memberId, generation)
-        voice.membershipConfirmed()
-      },
-      rebalancing: () => {
-        this.#isJoiningAlone = true
-      },
-      fetchStarting: () => this.#fetchStarting(),
-      fetched: () => voice.waiting('fetch', null),
-      fetchAnswered: cost => voice.fetchDone(cost),
-      batch: payload => this.#batch(payload),
-      skipped: batch => this.#guarded(() => this.#intake.skipped(batch)),
-      sign: sign => this.#heard(sign),
-      isJoining: () => this.#liveness.isJoining,
-    }
-    this.offsetsListener = new BrokerWatch({
+    this.#intake = new Intake({ parts, voice, troubles: this.#troubles, skips, log, apply, guarded })
+    this.#restorer = new Restorer({ groupId, clock, log, questions, voice, signal, isLive, apply })
+    const membership = this.#membership
+    this.#commits = new Commits({ clock, log, parts, door: () => membership.door(), member: () => membership.memberId })
+    this.events = this.#runEvents()
+    const watch = new BrokerWatch({
       options,
       voice,
-      partitions: this.#partitions,
+      parts,
       commits: this.#commits,
       intake: this.#intake,
       liveness: this.#liveness,
+      giveUp: gone => this.#giveUp(gone),
       rejoin: why => this.rejoin(why),
     })
+    this.#poll = new OffsetsPoll({ options, questions, listener: watch })
+  }
+
+  #runEvents(): RunEvents {
+    return {
+      beforeJoin: () => this.#beforeJoin(),
+      coordinatorFound: coordinator => this.#membership.coordinatorFound(coordinator),
+      joined: member => this.#joined(member),
+      owned: () => {
+        this.#claimed = this.#parts.owned
+        return assignmentsOf(this.#claimed)
+      },
+      heartbeat: ({ memberId, generation, tookMs }) => {
+        this.#membership.heartbeat(memberId, generation)
+        this.voice.membershipConfirmed(this.#options.clock.nowMs() - tookMs)
+      },
+      rebalancing: () => this.#joins.fetchingEnded(),
+      fetchStarting: () => this.#fetchStarting(),
+      fetched: () => this.voice.waiting('fetch', null),
+      fetchAnswered: cost => this.voice.fetchDone(cost),
+      batch: payload => this.#batch(payload),
+      idle: place => this.#troubles.idle(this.#parts.at(place)),
+      sign: sign => this.#heard(sign),
+      isJoining: () => this.#liveness.isJoining,
+    }
   }
 
   get hasJoined(): boolean {
@@ -89,17 +131,24 @@ export class Consuming {
     return this.#state === 'running' ? this.#liveness.alive : this.#state === 'stopped'
   }
 
+  /** Asks the broker for offsets until `stop`; never rejects. */
+  async watchOffsets(): Promise<void> {
+    await this.#poll.run(this.#stopping.signal)
+  }
+
   begins(run: Run): void {
     this.#run = run
+    this.#fetching.of(run.consumer)
     this.#membership.reset()
-    this.#isHandedOver = false
-    this.#isJoiningAlone = false
+    this.#claimed = []
+    this.#joins = new Joins()
   }
 
   /** The consumer is gone, and everything with it. */
   async ended(why: string): Promise<void> {
     const run = this.#run
     this.#run = null
+    this.#fetching.of(null)
     this.#liveness.resting()
     this.#lose(why)
     this.#membership.reset()
@@ -110,7 +159,7 @@ export class Consuming {
   async stop(): Promise<void> {
     this.#state = 'stopped'
     this.voice.silence()
-    this.#stopping.resolve()
+    this.#stopping.abort()
     await this.#run?.close()
   }
 
@@ -120,100 +169,105 @@ export class Consuming {
     this.voice.failed(error)
   }
 
-  commit(offsets: readonly OffsetOf[]): Promise<CommitResult> {
+  commit(offsets: readonly OffsetToCommit[]): Promise<CommitResult> {
     return this.#commits.commit(offsets)
   }
 
   rejoin(why: string): void {
-    this.#rejoinWanted = why
+    this.#joins.want(why)
   }
 
   pause(assignments: readonly Assignment[]): void {
-    this.#apply(this.#changed(assignments, true))
+    this.#fetching.set(assignments, true)
   }
 
   resume(assignments: readonly Assignment[]): void {
-    this.#apply(this.#changed(assignments, false))
+    for (const part of this.#fetching.set(assignments, false)) this.#intake.goOn(part)
   }
 
-  #changed(assignments: readonly Assignment[], paused: boolean): readonly Part[] {
-    const changed: Part[] = []
-    for (const assignment of assignments) {
-      const part = this.#partitions.live(assignment)
-      if (part === null || part.paused === paused) continue
-      part.paused = paused
-      changed.push(part)
-    }
-    return changed
-  }
+  // ── Joins ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** kafkajs remembers pauses by partition, over joins and losses: what it believes is overwritten with what is so. */
-  #apply(parts: readonly Part[]): void {
-    const consumer = this.#run?.consumer
-    if (consumer === undefined || parts.length === 0) return
-    try {
-      consumer.pause(byTopic(parts.filter(part => part.paused)))
-      consumer.resume(byTopic(parts.filter(part => !part.paused)))
-    } catch (error) {
-      // It throws while it does not run; the next join applies everything again.
-      this.#options.log.debug({ error: describe(error) }, 'kafkajs took no pause')
-    }
-  }
-
-  /** While this is awaited the old generation still stands: the listener finishes what is in flight and commits. */
+  /** While this is awaited the old generation still stands. In an eager group all that we have may be another's with the next one. */
   async #beforeJoin(): Promise<void> {
     this.#liveness.joining()
-    if (!this.#membership.isMember || this.#isHandedOver || this.#state !== 'running') return
-    this.#isHandedOver = true
-    const { clock, drainTimeoutMs, rebalanceTimeoutMs } = this.#options
-    const handedOver = this.voice.joining().catch((error: unknown) => {
-      this.#options.log.error({ error: describe(error) }, 'the hand-over before a join failed; joining all the same')
-    })
-    const waited = Promise.race([handedOver, this.#stopping.promise])
-    await within(clock, Math.min(drainTimeoutMs, rebalanceTimeoutMs / 2), waited)
-    this.voice.handedOver()
+    if (!this.#membership.isMember || this.#state !== 'running' || !this.#joins.handsOver()) return
+    await this.#handOvers.of(this.#parts.owned)
   }
 
   /** Synchronous: it is over before kafkajs fetches for the new generation. */
-  #joined(memberId: string, assignment: Readonly<Record<string, readonly number[]>>): void {
+  #joined({ memberId, assignment, protocol }: JoinedMember): void {
     this.#liveness.fetching()
-    this.#isHandedOver = false
-    this.#isJoiningAlone = false
-    this.#rejoinWanted = null
+    const wasHandedOver = this.#joins.joined(protocol)
     if (this.#membership.joined(memberId)) this.#lose('the coordinator had expelled this member')
-    const kept = this.#partitions.join(assignment)
-    for (const part of kept) {
-      // kafkajs would begin at the committed offset again; the last batch's closure sets the new generation's position.
-      if (part.position !== null) part.resolve?.(String(part.position - 1))
+    const before = this.#parts.owned
+    const { kept, gained, leaving } = this.#parts.join(assignment, protocol)
+    // kafkajs would begin at the committed offset again; the last batch's closure sets the new generation's position.
+    for (const part of kept) if (part.fetched !== null) part.resolve?.(String(part.fetched - 1))
+    this.#fetching.apply(this.#parts.staying)
+    if (wasHandedOver) this.#parts.drop(leaving)
+    else if (leaving.length > 0) void this.#letGo(leaving)
+    this.#tellGone(before)
+    if (protocol === 'cooperative') this.#freeClaims()
+    this.#options.log.info(
+      { protocol, partitions: this.#parts.staying.length, gained: gained.length, leaving: leaving.length },
+      'joined the group',
+    )
+    this.voice.joined(assignmentsOf(this.#parts.staying))
+    this.voice.membershipConfirmed(this.#options.clock.nowMs())
+    void this.#restorer.restore(gained)
+    this.#poll.soon()
+  }
+
+  #tellGone(before: readonly Part[]): void {
+    const gone = before.filter(part => this.#parts.of(part.assignment) === null)
+    this.#troubles.forget(gone)
+    this.voice.revoked(assignmentsOf(gone))
+  }
+
+  /** Nobody has these until we have let go of them and asked for the next round. */
+  async #letGo(leaving: readonly Part[]): Promise<void> {
+    for (const part of leaving) {
+      part.pending = []
+      part.fetched = part.position
     }
-    const { all } = this.#partitions
-    this.#apply(all)
-    this.#options.log.info({ partitions: all.length, kept: kept.length }, 'joined the group')
-    this.voice.joined(this.#partitions.assignments)
-    this.voice.membershipConfirmed()
-    this.askForOffsets()
+    const handedOver = await this.#handOvers.of(leaving)
+    const gone = handedOver.filter(part => this.#parts.leaving.includes(part))
+    if (gone.length === 0 || this.#state !== 'running') return
+    this.#giveUp(gone)
+    this.rejoin(`handed over: ${assignmentsOf(gone).map(placeOf).join(', ')}`)
+  }
+
+  #giveUp(gone: readonly Part[]): void {
+    this.#parts.drop(gone)
+    this.#tellGone(gone)
+  }
+
+  /** What this join still claimed, and we have no more, was given to nobody: the next round gives it out. */
+  #freeClaims(): void {
+    const freed = this.#claimed.filter(({ assignment }) => this.#parts.at(assignment) === null)
+    if (freed.length > 0) this.rejoin(`given up during a join: ${assignmentsOf(freed).map(placeOf).join(', ')}`)
   }
 
   #lose(why: string): void {
-    if (this.#partitions.all.length === 0 && !this.#membership.isMember) return
-    this.#partitions.clear()
+    if (this.#parts.owned.length === 0 && !this.#membership.isMember) return
+    this.#troubles.forget(this.#parts.owned)
+    this.#parts.clear()
     this.voice.lost(why)
   }
 
   #fetchStarting(): void {
     this.#liveness.fetching()
     if (!this.#membership.isMember) return
-    // kafkajs goes on in the old generation after a join that failed; the listener has handed over and waits for a new one.
-    const why = this.#isHandedOver && this.#isJoiningAlone ? 'the last join failed' : this.#rejoinWanted
-    if (why === null) return
-    this.#rejoinWanted = null
-    throw new RejoinWanted(`rejoining: ${why}`)
+    const { wanted } = this.#joins
+    if (wanted !== null) throw new RejoinWanted(`rejoining: ${wanted}`)
   }
+
+  // ── Records and signs ───────────────────────────────────────────────────────────────────────────────────────────────
 
   #batch(payload: EachBatchPayload): void {
     this.#membership.closureFound(request => payload.commitOffsetsIfNecessary(request))
     // A member that was expelled fetches on until it has joined again; others have its partitions by now.
-    if (this.#membership.isMember) this.#guarded(() => this.#intake.batch(payload))
+    if (this.#membership.isMember) this.#guarded(() => this.#intake.accept(payload))
   }
 
   /** kafkajs would take whatever is thrown here for a passing trouble, and fetch the same again for ever. */
@@ -228,18 +282,12 @@ export class Consuming {
 
   #heard(sign: Sign): void {
     switch (sign.kind) {
-      case 'out-of-range': {
-        const part = this.#partitions.at(sign.topic, sign.partition)
-        if (part !== null)
-          part.outOfRangeAt = part.position ?? this.#run?.committedSeen(sign.topic, sign.partition) ?? null
-        break
-      }
       case 'expelled':
         this.#lose('the coordinator has expelled this member')
         this.#membership.expelled()
         break
       case 'fetch-failed':
-        this.#isJoiningAlone ||= this.#isHandedOver
+        this.#joins.fetchFailed()
         if (sign.times >= FETCH_FAILURES_SAID) this.voice.waiting('fetch', `fetching fails: ${sign.error}`)
         break
       default:

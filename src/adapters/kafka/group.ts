@@ -1,8 +1,15 @@
-/** What kafkajs has no event for: the moment before a join, the coordinator, and a join at our own wish. */
-import type { Broker, Cluster, PartitionAssigner } from 'kafkajs'
+/** How the group shares out its partitions, and what kafkajs has no event for: the moment before a join, the coordinator, a join at our own wish. */
+import type { Broker, Cluster, GroupMember, GroupMemberAssignment, PartitionAssigner } from 'kafkajs'
 import kafkajs from 'kafkajs'
+import { assign, decodeOwned, encodeOwned } from '../../core/assignor.ts'
+import type { TopicPartition } from '../../core/record.ts'
+import { faultOf } from './faults.ts'
 
-const { KafkaJSError, KafkaJSNonRetriableError, PartitionAssigners } = kafkajs
+const { AssignerProtocol, KafkaJSError, KafkaJSNonRetriableError, PartitionAssigners } = kafkajs
+
+/** A group is on this protocol once every member offers it. */
+export const COOPERATIVE = 'sluice-cooperative-sticky'
+const VERSION = 1
 
 export interface GroupHooks {
   /** The consumer's cluster, as soon as there is one. `find` looks for the coordinator without being taken for a join. */
@@ -12,36 +19,114 @@ export interface GroupHooks {
   coordinatorFound(coordinator: Broker): void
   /** The coordinator was not found. Resolves when it is worth another look; rejects to end the join. */
   coordinatorNotFound(error: unknown): Promise<void>
+  /** We lead the group, and can not share out a topic that a member wants. */
+  topicUnseen(topic: string, error: unknown): void
+  /** What a join claims: all that is ours, what is leaving included. */
+  owned(): readonly TopicPartition[]
 }
 
 /**
- * kafkajs' round robin. Its factory is the one public place that is given the consumer's cluster, and the coordinator is
- * looked for exactly once before every JoinGroup: waiting there is waiting before the join, while the old generation's
- * commits are still accepted.
+ * Ours first, then kafkajs' round robin: a group in which a member offers nothing else stays on that one, and moves on by itself
+ * when the last such member has left.
  */
-export function hookedRoundRobin(hooks: GroupHooks): PartitionAssigner {
-  return config => {
-    const { cluster, groupId } = config
-    const find = cluster.findGroupCoordinator.bind(cluster)
-    hooks.clusterMade(cluster, () => find({ groupId }))
-    keepNodes(cluster)
-    cluster.findGroupCoordinator = async group => {
-      if (group.groupId !== groupId) return await find(group)
-      await hooks.beforeJoin()
-      // kafkajs gives up for good where a broker fails to answer just this question, and its member with it.
-      for (;;) {
-        try {
-          const coordinator = await find(group)
-          hooks.coordinatorFound(coordinator)
-          return coordinator
-        } catch (error) {
-          await hooks.coordinatorNotFound(error)
-          await cluster.refreshMetadata()
-        }
+export function assigners(hooks: GroupHooks): PartitionAssigner[] {
+  return [cooperative(hooks), PartitionAssigners.roundRobin]
+}
+
+/**
+ * The factory is the one public place that is given the consumer's cluster, and the coordinator is looked for exactly once before every
+ * JoinGroup: waiting there is waiting before the join, while the old generation's commits are still accepted.
+ */
+function cooperative(hooks: GroupHooks): PartitionAssigner {
+  return ({ cluster, groupId }) => {
+    hook(cluster, groupId, hooks)
+    return {
+      name: COOPERATIVE,
+      version: VERSION,
+      protocol: ({ topics }) => ({ name: COOPERATIVE, metadata: metadataOf(topics, hooks.owned()) }),
+      assign: async ({ members }) => await shareOut(cluster, members, hooks),
+    }
+  }
+}
+
+function hook(cluster: Cluster, groupId: string, hooks: GroupHooks): void {
+  const find = cluster.findGroupCoordinator.bind(cluster)
+  hooks.clusterMade(cluster, () => find({ groupId }))
+  keepNodes(cluster)
+  cluster.findGroupCoordinator = async group => {
+    if (group.groupId !== groupId) return await find(group)
+    await hooks.beforeJoin()
+    // kafkajs gives up for good where a broker fails to answer just this question, and its member with it.
+    for (;;) {
+      try {
+        const coordinator = await find(group)
+        hooks.coordinatorFound(coordinator)
+        return coordinator
+      } catch (error) {
+        await hooks.coordinatorNotFound(error)
+        await cluster.refreshMetadata()
       }
     }
-    return PartitionAssigners.roundRobin(config)
   }
+}
+
+function metadataOf(topics: readonly string[], owned: readonly TopicPartition[]): Buffer {
+  const userData = Buffer.from(encodeOwned(owned))
+  return AssignerProtocol.MemberMetadata.encode({ version: VERSION, topics: [...topics], userData })
+}
+
+/** As the leader. Members may read other topics than we do (a version that reads one more is being rolled out): nobody else shares those out. */
+async function shareOut(
+  cluster: Cluster,
+  joined: readonly GroupMember[],
+  hooks: GroupHooks,
+): Promise<GroupMemberAssignment[]> {
+  const members = joined.map(({ memberId, memberMetadata }) => {
+    const { topics, userData } = AssignerProtocol.MemberMetadata.decode(memberMetadata) ?? {
+      topics: [],
+      userData: null,
+    }
+    return { id: memberId, topics, owned: userData === null ? null : decodeOwned(userData.toString()) }
+  })
+  const partitions = await partitionsOf(cluster, new Set(members.flatMap(({ topics }) => topics)), hooks)
+  const shares = assign({ members, partitionsOf: topic => partitions.get(topic) ?? [] })
+  return joined.map(({ memberId }) => {
+    const assignment: Record<string, number[]> = {}
+    for (const { topic, partition } of shares.get(memberId) ?? []) (assignment[topic] ??= []).push(partition)
+    const memberAssignment = AssignerProtocol.MemberAssignment.encode({
+      version: VERSION,
+      assignment,
+      userData: Buffer.alloc(0),
+    })
+    return { memberId, memberAssignment }
+  })
+}
+
+/** One topic at a time: one that is missing, or hidden from us, must not keep the others from being shared out. */
+async function partitionsOf(
+  cluster: Cluster,
+  topics: ReadonlySet<string>,
+  hooks: GroupHooks,
+): Promise<ReadonlyMap<string, number[]>> {
+  const known = new Map<string, number[]>()
+  for (const topic of topics) {
+    try {
+      known.set(topic, await askForPartitions(cluster, topic))
+    } catch (error) {
+      const fault = faultOf(error)
+      if (fault !== 'missing-topic' && fault !== 'permission') throw error
+      hooks.topicUnseen(topic, error)
+    }
+  }
+  return known
+}
+
+/** Not through kafkajs' own metadata: it would ask for this topic ever after, and stumble when it is deleted. */
+async function askForPartitions(cluster: Cluster, topic: string): Promise<number[]> {
+  const [nodeId] = cluster.getNodeIds()
+  const broker = await cluster.findBroker({ nodeId: String(nodeId) })
+  const { topicMetadata } = await broker.metadata([topic])
+  return topicMetadata.flatMap(({ partitionMetadata }) => partitionMetadata.map(({ partitionId }) => partitionId))
 }
 
 /**

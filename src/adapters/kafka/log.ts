@@ -3,17 +3,14 @@ import type { LogEntry, logCreator } from 'kafkajs'
 import kafkajs from 'kafkajs'
 import type { Clock, Log } from '../../consumer/ports.ts'
 
-/** What only a log line of kafkajs tells. `test/adapters/kafka/patch.test.ts` holds that its sources still say so. */
+/** What only a log line of kafkajs tells. `test/adapters/kafka/insides.test.ts` holds that its sources still say so. */
 export type Sign =
-  /** The log has no record at the position any more (or not yet): kafkajs is about to begin again at the log's start. */
-  | { readonly kind: 'out-of-range'; readonly topic: string; readonly partition: number }
   /** The coordinator no longer knows this member; it joins again under a new id. */
   | { readonly kind: 'expelled' }
   /** The fetch loop failed and tries again, for the nth time in a row. */
   | { readonly kind: 'fetch-failed'; readonly error: string; readonly times: number }
 
 export const SIGN_MESSAGES = {
-  outOfRange: 'Offset out of range, resetting to default offset',
   expelled: 'The coordinator is not aware of this member, re-joining the group',
   fetchFailed: 'Error while scheduling fetch manager, trying again...',
 } as const
@@ -59,8 +56,6 @@ function isAnswer({ namespace, log: { message } }: LogEntry): boolean {
 function signOf({ log: { message, ...extra } }: LogEntry): Sign | null {
   const fields: Record<string, unknown> = extra
   switch (message) {
-    case SIGN_MESSAGES.outOfRange:
-      return { kind: 'out-of-range', topic: String(fields['topic']), partition: Number(fields['partition']) }
     case SIGN_MESSAGES.expelled:
       return { kind: 'expelled' }
     case SIGN_MESSAGES.fetchFailed:

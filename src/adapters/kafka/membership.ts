@@ -19,6 +19,10 @@ export class Membership {
     return this.#memberId !== null
   }
 
+  get memberId(): string | null {
+    return this.#memberId
+  }
+
   /** Answers true when the coordinator had forgotten us: under another member id nothing of before counts. */
   joined(memberId: string): boolean {
     const wasExpelled = this.#memberId !== null && this.#memberId !== memberId

@@ -1,5 +1,6 @@
 /** What the Kafka adapters are told. Plain data; `config.ts` has checked it. */
 import type { Clock, Log } from '../../consumer/ports.ts'
+import type { Skip } from './skips.ts'
 
 /** The JoinGroup wait of everybody lasts until the slowest member's next heartbeat: this is the lever of a rebalance. */
 export const HEARTBEAT_MS = 500
@@ -42,10 +43,12 @@ export interface KafkaSourceOptions extends KafkaConnection {
   readonly topics: readonly string[]
   readonly sessionTimeoutMs: number
   readonly rebalanceTimeoutMs: number
-  /** How long a join may wait for the hand-over; never more than half the rebalance timeout. */
+  /** How long a hand-over may take; never more than half the rebalance timeout. */
   readonly drainTimeoutMs: number
   /** `latest` counts for topics of which the group has no committed offset at all; it is written as a commit before anything is read. */
   readonly startFrom: 'earliest' | 'latest'
+  /** What nobody can read and is to be passed over. */
+  readonly skips: readonly Skip[]
 }
 
 export interface KafkaDeadLettersOptions extends KafkaConnection {

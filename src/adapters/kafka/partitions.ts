@@ -1,93 +1,75 @@
-/** Which partitions are ours, under which epoch, and how far their fetching has come. */
+/** One assignment of one partition, as the source keeps it: how far its reading has come, and what keeps it from going on. */
 import type { Assignment } from '../../consumer/ports.ts'
+import type { Ownership } from '../../core/ownership.ts'
+import type { TopicPartition } from '../../core/record.ts'
+import type { WireBatch } from './wire/answer.ts'
 
-/** One assignment of one partition. Its object is its identity: after a loss there is another one. */
+/** A batch as it came, and what its answer said of the log. */
+export interface Pending {
+  readonly batch: WireBatch
+  readonly highWatermark: number
+  readonly logStart: number
+}
+
+/** Its object is its identity: after a loss there is another one. */
 export interface Part {
   readonly assignment: Assignment
-  /** The next offset that the listener has not been given; null before the first answer. */
+  /** What the group had stored is known: until then nothing is fetched. */
+  isRestored: boolean
+  /** The next offset that the listener has not been given; null before anybody knows. */
   position: number | null
+  /** Where the next fetch goes on: the position, and beyond it what lies in `pending`. */
+  fetched: number | null
+  /** Fetched and not given to the listener yet, still compressed. */
+  pending: Pending[]
   /** kafkajs' way to set the position of the next fetch, from the last batch; null before the first. */
   resolve: ((offset: string) => void) | null
-  /** Ours, not kafkajs' truth: it is applied again after every join. */
+  /** By the listener. Ours, not kafkajs' truth: it is applied again after every join. */
   paused: boolean
-  /** Where the log had nothing for us; kafkajs begins again at its start, and the next batch tells what that means. */
-  outOfRangeAt: number | null
+  /** Why it can not be read on, until somebody has found out how; null when it can. */
+  trouble: string | null
+  /** The broker has nothing at our position: the log it belongs to may be gone, and nothing of it may be committed to what is there now. */
+  isOutOfRange: boolean
+  /** Its log has begun again under us: what the group has stored belongs to another one, until we have committed. */
+  isAnew: boolean
+  /** An answer said that the log is another one; the next one has to confirm it. */
+  isDoubted: boolean
+  /** The highest leader epoch of what the listener was given (what was only fetched may be fetched again); -1 before. */
+  leaderEpoch: number
   /** The group's, as far as we know; null: none or unknown. */
   committed: number | null
 }
 
+export type Parts = Ownership<Part>
+
 /** Never used twice in a process, whichever source asks. */
 let lastEpoch = 0
 
-const keyOf = (topic: string, partition: number): string => `${topic}/${partition}`
-
-export class Partitions {
-  #parts = new Map<string, Part>()
-
-  get all(): readonly Part[] {
-    return [...this.#parts.values()]
-  }
-
-  get assignments(): readonly Assignment[] {
-    return this.all.map(part => part.assignment)
-  }
-
-  at(topic: string, partition: number): Part | null {
-    return this.#parts.get(keyOf(topic, partition)) ?? null
-  }
-
-  /** The part of exactly this assignment; null when it is gone. */
-  live(assignment: Assignment): Part | null {
-    const part = this.at(assignment.topic, assignment.partition)
-    return part !== null && part.assignment.epoch === assignment.epoch ? part : null
-  }
-
-  /** After a join: what stays keeps its object and epoch, the rest is new or gone. Answers those that stayed. */
-  join(assigned: Readonly<Record<string, readonly number[]>>): readonly Part[] {
-    const before = this.#parts
-    const kept: Part[] = []
-    this.#parts = new Map()
-    for (const [topic, partitions] of Object.entries(assigned)) {
-      for (const partition of partitions) {
-        const part = before.get(keyOf(topic, partition))
-        if (part !== undefined) kept.push(part)
-        this.#parts.set(keyOf(topic, partition), part ?? newPart(topic, partition))
-      }
-    }
-    return kept
-  }
-
-  /** The same partition under a new epoch: its log is another one now. */
-  renew(part: Part): Part {
-    const { topic, partition } = part.assignment
-    const renewed = newPart(topic, partition)
-    renewed.resolve = part.resolve
-    this.#parts.set(keyOf(topic, partition), renewed)
-    return renewed
-  }
-
-  /** Nothing of this topic is live any more, until the next join gives it anew. */
-  drop(topic: string): void {
-    for (const part of this.all)
-      if (part.assignment.topic === topic) this.#parts.delete(keyOf(topic, part.assignment.partition))
-  }
-
-  clear(): void {
-    this.#parts.clear()
-  }
-}
-
-function newPart(topic: string, partition: number): Part {
+export function newPart({ topic, partition }: TopicPartition): Part {
   lastEpoch++
   return {
     assignment: Object.freeze({ topic, partition, epoch: lastEpoch }),
+    isRestored: false,
     position: null,
+    fetched: null,
+    pending: [],
     resolve: null,
     paused: false,
-    outOfRangeAt: null,
+    trouble: null,
+    isOutOfRange: false,
+    isAnew: false,
+    isDoubted: false,
+    leaderEpoch: -1,
     committed: null,
   }
 }
+
+/** Whether kafkajs is to fetch for it. */
+export function isFetching({ isRestored, paused, trouble, pending }: Part): boolean {
+  return isRestored && !paused && trouble === null && pending.length === 0
+}
+
+export const assignmentsOf = (parts: readonly Part[]): readonly Assignment[] => parts.map(part => part.assignment)
 
 /** By topic, as kafkajs wants them. */
 export function byTopic(parts: readonly Part[]): { topic: string; partitions: number[] }[] {

@@ -1,9 +1,12 @@
 /** One life of a kafkajs consumer, from connecting to its end. What it meets is told as events; it decides nothing. */
-import type { Broker, Cluster, Consumer, ConsumerEndBatchProcessEvent, EachBatchPayload } from 'kafkajs'
-import { Misconfigured } from '../../consumer/errors.ts'
+import type { Broker, Cluster, Consumer, EachBatchPayload } from 'kafkajs'
+import { describe, Misconfigured } from '../../consumer/errors.ts'
+import type { Protocol } from '../../core/ownership.ts'
+import type { TopicPartition } from '../../core/record.ts'
 import { type Client, kafkaClient, RETRY_FOR_EVER } from './client.ts'
 import { faultOf } from './faults.ts'
-import { hookedRoundRobin, JoinEnded } from './group.ts'
+import { assigners, COOPERATIVE, JoinEnded } from './group.ts'
+import { withOwnDecoder } from './insides.ts'
 import type { Sign } from './log.ts'
 import { HEARTBEAT_MS, type KafkaSourceOptions } from './options.ts'
 import { LATE, rest, within } from './time.ts'
@@ -24,13 +27,21 @@ const FETCH_API_KEY = 1
 /** Kafka 2.3: the first whose answers carry what kafkajs 2.2.4 and we read. */
 const FETCH_VERSION_MIN = 11
 
-export type SkippedBatch = ConsumerEndBatchProcessEvent['payload']
+export interface JoinedMember {
+  readonly memberId: string
+  readonly assignment: readonly TopicPartition[]
+  /** Eager: a member offers kafkajs' round robin only. */
+  readonly protocol: Protocol
+}
 
 export interface RunEvents {
   beforeJoin(): Promise<void>
   coordinatorFound(coordinator: Broker): void
-  joined(memberId: string, assignment: Readonly<Record<string, readonly number[]>>): void
-  heartbeat(memberId: string, generation: number): void
+  joined(member: JoinedMember): void
+  /** What the next join claims. */
+  owned(): readonly TopicPartition[]
+  /** `tookMs`: from its sending until its answer was read. */
+  heartbeat(member: { memberId: string; generation: number; tookMs: number }): void
   /** The fetch loop has ended and a join is about to begin. */
   rebalancing(): void
   /** May throw to force a join. */
@@ -40,8 +51,8 @@ export interface RunEvents {
   /** One request's cost, whatever its answer was. */
   fetchAnswered(cost: { durationMs: number; bytes: number }): void
   batch(payload: EachBatchPayload): void
-  /** Nothing in it is for a reader: control records and aborted transactions only. */
-  skipped(batch: SkippedBatch): void
+  /** A partition had nothing new, and no error. */
+  idle(place: TopicPartition): void
   sign(sign: Sign): void
   /** Whether a join may be waiting for others: the coordinator then answers nothing else on the same connection. */
   isJoining(): boolean
@@ -66,7 +77,7 @@ export class Run {
     this.#client = kafkaClient(options, RETRY_FOR_EVER, sign => {
       if (!this.#closed.signal.aborted) events.sign(sign)
     })
-    const assigner = hookedRoundRobin({
+    const partitionAssigners = assigners({
       clusterMade: (cluster, find) => {
         this.#cluster = cluster
         this.#findCoordinator = find
@@ -80,10 +91,16 @@ export class Run {
         if (this.#closed.signal.aborted || faultOf(error) !== 'unreachable') throw error
         await rest(options.clock, COORDINATOR_RETRY_MS, this.#closed.signal)
       },
+      topicUnseen: (topic, error) =>
+        options.log.error(
+          { topic, error: describe(error) },
+          'a member of the group reads a topic that we, who share out the partitions, cannot see: nobody gets it until it exists and we may describe it',
+        ),
+      owned: () => events.owned(),
     })
     this.consumer = this.#client.kafka.consumer({
       groupId: options.groupId,
-      partitionAssigners: [assigner],
+      partitionAssigners,
       sessionTimeout: options.sessionTimeoutMs,
       rebalanceTimeout: options.rebalanceTimeoutMs,
       heartbeatInterval: HEARTBEAT_MS,
@@ -103,6 +120,7 @@ export class Run {
 
   #listen(consumer: Consumer, events: RunEvents): readonly (() => void)[] {
     const { events: names } = consumer
+    let heartbeatMs = 0
     // Heard to the end, since the way out may lead through a silent broker too.
     consumer.on(names.REQUEST_TIMEOUT, ({ payload: { apiName, broker } }) => {
       if (events.isJoining() && !JOINING_REQUESTS.has(apiName)) return
@@ -111,17 +129,27 @@ export class Run {
         this.#options.log.warn({ broker, request: apiName }, 'a broker has been silent: connecting to it anew')
     })
     return [
-      consumer.on(names.GROUP_JOIN, ({ payload }) => events.joined(payload.memberId, payload.memberAssignment)),
-      consumer.on(names.HEARTBEAT, ({ payload }) => events.heartbeat(payload.memberId, payload.groupGenerationId)),
+      consumer.on(names.GROUP_JOIN, ({ payload: { memberId, memberAssignment, groupProtocol } }) =>
+        events.joined({
+          memberId,
+          assignment: Object.entries(memberAssignment).flatMap(([topic, partitions]) =>
+            partitions.map(partition => ({ topic, partition })),
+          ),
+          protocol: groupProtocol === COOPERATIVE ? 'cooperative' : 'eager',
+        }),
+      ),
+      consumer.on(names.HEARTBEAT, ({ payload: { memberId, groupGenerationId: generation } }) =>
+        events.heartbeat({ memberId, generation, tookMs: heartbeatMs }),
+      ),
       consumer.on(names.REBALANCING, () => events.rebalancing()),
       consumer.on(names.FETCH_START, () => events.fetchStarting()),
       consumer.on(names.FETCH, () => events.fetched()),
       consumer.on(names.REQUEST, ({ payload: { apiName, duration, size } }) => {
         // kafkajs takes the duration from the wall clock, which may have been set back meanwhile.
-        if (apiName === 'Fetch') events.fetchAnswered({ durationMs: Math.max(0, duration), bytes: size })
-      }),
-      consumer.on(names.END_BATCH_PROCESS, ({ payload }) => {
-        if (payload.batchSize === 0) events.skipped(payload)
+        const tookMs = Math.max(0, duration)
+        if (apiName === 'Fetch') events.fetchAnswered({ durationMs: tookMs, bytes: size })
+        // Told just before kafkajs says that the heartbeat was taken.
+        if (apiName === 'Heartbeat') heartbeatMs = tookMs
       }),
     ]
   }
@@ -134,15 +162,17 @@ export class Run {
 
   /** Resolves when it is joined, or has crashed. */
   async consume(): Promise<void> {
-    await this.consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
-      // Async by its type only: it never waits, so the fetch loop and the heartbeats never wait for a handler.
-      eachBatch: async payload => {
-        if (!this.#closed.signal.aborted) this.#events.batch(payload)
-      },
-    })
+    const run = () =>
+      this.consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
+        // Async by its type only: it never waits, so the fetch loop and the heartbeats never wait for a handler.
+        eachBatch: async payload => {
+          if (!this.#closed.signal.aborted) this.#events.batch(payload)
+        },
+      })
+    await withOwnDecoder(place => this.#events.idle(place), run)
   }
 
   /** Not taken for a join. */
@@ -151,13 +181,9 @@ export class Run {
     return await this.#findCoordinator()
   }
 
-  /** Where kafkajs was about to read: the group's committed offset, or the log's start where it has none. */
-  committedSeen(topic: string, partition: number): number | null {
-    // Boundary: a method that the types of the pinned version leave out; the tests on a real broker fail without it.
-    const cluster = this.#cluster as (Cluster & CommittedOffsets) | null
-    const text = cluster?.committedOffsets({ groupId: this.#options.groupId })[topic]?.[partition]
-    const offset = text === undefined ? -1 : Number(text)
-    return Number.isSafeInteger(offset) && offset >= 0 ? offset : null
+  /** Who leads which partition. */
+  async refreshMetadata(): Promise<void> {
+    await this.#cluster?.refreshMetadata()
   }
 
   /** Leaves the group and disconnects; bounded. */
@@ -193,8 +219,4 @@ export class Run {
 /** Sorted with what Kafka itself says of versions: no waiting cures it. */
 class BrokersTooOld extends Misconfigured {
   readonly type = 'UNSUPPORTED_VERSION'
-}
-
-interface CommittedOffsets {
-  committedOffsets(group: { groupId: string }): Readonly<Record<string, Readonly<Record<number, string>>>>
 }

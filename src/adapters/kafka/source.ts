@@ -4,12 +4,12 @@
  */
 import type { Broker } from 'kafkajs'
 import { describe, Misconfigured, Unavailable } from '../../consumer/errors.ts'
-import type { Assignment, CommitResult, RecordSource, SourceListener } from '../../consumer/ports.ts'
+import type { Assignment, CommitResult, OffsetToCommit, RecordSource, SourceListener } from '../../consumer/ports.ts'
 import { Questions } from './admin.ts'
 import { Consuming } from './consuming.ts'
 import { type Fault, faultOf, protocolErrorOf } from './faults.ts'
 import { startAtTheEnd } from './latest.ts'
-import { missingTopics, OffsetsPoll } from './offsets.ts'
+import { missingTopics } from './offsets.ts'
 import type { KafkaSourceOptions } from './options.ts'
 import { Run } from './run.ts'
 import { backoff, LATE, rest, within } from './time.ts'
@@ -43,16 +43,14 @@ class KafkaSource implements RecordSource {
 
   async start(listener: SourceListener): Promise<void> {
     if (this.#stop.signal.aborted) throw stoppedError()
-    const consuming = new Consuming(this.#options, new Voice(listener))
-    this.#consuming = consuming
-    const poll = new OffsetsPoll({
+    const consuming = new Consuming({
       options: this.#options,
       questions: this.#questions,
-      listener: consuming.offsetsListener,
+      voice: new Voice(listener),
     })
-    consuming.askForOffsets = () => poll.soon()
+    this.#consuming = consuming
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#serving = Promise.all([this.#serve(consuming, { resolve, reject }), poll.run(this.#stop.signal)])
+    this.#serving = Promise.all([this.#serve(consuming, { resolve, reject }), consuming.watchOffsets()])
     return await promise
   }
 
@@ -64,9 +62,7 @@ class KafkaSource implements RecordSource {
     this.#consuming?.resume(assignments)
   }
 
-  async commit(
-    offsets: readonly { assignment: Assignment; nextOffset: number; metadata: string }[],
-  ): Promise<CommitResult> {
+  async commit(offsets: readonly OffsetToCommit[]): Promise<CommitResult> {
     return this.#consuming === null ? { ok: true } : await this.#consuming.commit(offsets)
   }
 

@@ -1,24 +1,15 @@
-/**
- * The source's one way to its listener. It holds what the port promises: nothing after `stop`, and during a hand-over nothing
- * but answers; what must be said then waits until it is over.
- */
+/** The source's one way to its listener: nothing after `stop`, and nothing again that is news only once. */
 import type { SourceListener } from '../../consumer/ports.ts'
 
 /** Who has a reason to say that nothing comes. The first of this order that has one is quoted. */
-const WAITERS = ['start', 'topic', 'broker', 'fetch'] as const
+const WAITERS = ['start', 'topic', 'broker', 'permission', 'fetch'] as const
 export type Waiter = (typeof WAITERS)[number]
 
-type Joined = Parameters<SourceListener['joined']>[0]
-type Answer = Parameters<SourceListener['answered']>[0]
-type Offsets = Parameters<SourceListener['offsetsKnown']>[0]
-type Missed = Parameters<SourceListener['missed']>[0]
-type Cost = Parameters<SourceListener['fetchDone']>[0]
+type Told<Method extends keyof SourceListener> = Parameters<SourceListener[Method]>[0]
 
-export class Voice {
+export class Voice implements Omit<SourceListener, 'waiting'> {
   readonly #listener: SourceListener
-  /** talking → handing over → talking …; silent is final. */
-  #mode: 'talking' | 'handing over' | 'silent' = 'talking'
-  #postponed: (() => void)[] = []
+  #isSilent = false
   readonly #reasons = new Map<Waiter, string>()
   #waitingSaid: string | null = null
 
@@ -26,41 +17,56 @@ export class Voice {
     this.#listener = listener
   }
 
-  get isHandingOver(): boolean {
-    return this.#mode === 'handing over'
+  joined(assignments: Told<'joined'>): void {
+    if (!this.#isSilent) this.#listener.joined(assignments)
   }
 
-  joined(assignments: Joined): void {
-    this.#say(() => this.#listener.joined(assignments))
+  restored(stored: Told<'restored'>): void {
+    if (!this.#isSilent) this.#listener.restored(stored)
+  }
+
+  async revoking(assignments: Told<'revoking'>): Promise<void> {
+    if (!this.#isSilent) await this.#listener.revoking(assignments)
+  }
+
+  revoked(assignments: Told<'revoked'>): void {
+    if (!this.#isSilent && assignments.length > 0) this.#listener.revoked(assignments)
+  }
+
+  renewed(partition: Told<'renewed'>): void {
+    if (!this.#isSilent) this.#listener.renewed(partition)
+  }
+
+  held(partition: Told<'held'>): void {
+    if (!this.#isSilent) this.#listener.held(partition)
   }
 
   lost(why: string): void {
-    this.#say(() => this.#listener.lost(why))
+    if (!this.#isSilent) this.#listener.lost(why)
   }
 
-  missed(range: Missed): void {
-    this.#say(() => this.#listener.missed(range))
+  missed(range: Told<'missed'>): void {
+    if (!this.#isSilent) this.#listener.missed(range)
   }
 
   failed(error: Error): void {
-    this.#say(() => this.#listener.failed(error))
+    if (!this.#isSilent) this.#listener.failed(error)
   }
 
-  answered(answer: Answer): void {
-    if (this.#mode !== 'silent') this.#listener.answered(answer)
+  answered(answer: Told<'answered'>): void {
+    if (!this.#isSilent) this.#listener.answered(answer)
   }
 
-  /** The three that are only worth something at once. */
-  offsetsKnown(offsets: Offsets): void {
-    if (this.#mode === 'talking') this.#listener.offsetsKnown(offsets)
+  offsetsKnown(offsets: Told<'offsetsKnown'>): void {
+    if (!this.#isSilent) this.#listener.offsetsKnown(offsets)
   }
 
-  membershipConfirmed(): void {
-    if (this.#mode === 'talking') this.#listener.membershipConfirmed()
+  membershipConfirmed(askedAtMs: number): void {
+    if (!this.#isSilent) this.#listener.membershipConfirmed(askedAtMs)
   }
 
-  fetchDone(cost: Cost): void {
-    if (this.#mode === 'talking') this.#listener.fetchDone(cost)
+  fetchDone(cost: Told<'fetchDone'>): void {
+    if (!this.#isSilent) this.#listener.fetchDone(cost)
   }
 
   /** `null`: this waiter has no reason any more. Repeats are not said again. */
@@ -71,32 +77,11 @@ export class Voice {
     const text = first === undefined ? null : (this.#reasons.get(first) ?? null)
     if (text === this.#waitingSaid) return
     this.#waitingSaid = text
-    this.#say(() => this.#listener.waiting(text))
-  }
-
-  /** The listener's own promise; until `handedOver` nothing but answers is said. */
-  joining(): Promise<void> {
-    if (this.#mode === 'silent') return Promise.resolve()
-    this.#mode = 'handing over'
-    return this.#listener.joining()
-  }
-
-  handedOver(): void {
-    if (this.#mode !== 'handing over') return
-    this.#mode = 'talking'
-    const postponed = this.#postponed
-    this.#postponed = []
-    for (const say of postponed) say()
+    if (!this.#isSilent) this.#listener.waiting(text)
   }
 
   silence(): void {
-    this.#mode = 'silent'
-    this.#postponed = []
-  }
-
-  #say(say: () => void): void {
-    if (this.#mode === 'talking') say()
-    else if (this.#mode === 'handing over') this.#postponed.push(say)
+    this.#isSilent = true
   }
 }
 

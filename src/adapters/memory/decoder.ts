@@ -5,6 +5,7 @@
 import { Misconfigured, Unavailable } from '../../consumer/errors.ts'
 import type { Clock, DeadLetterReason, Decoded, Decoder, ReaderSchema } from '../../consumer/ports.ts'
 import { timePasses } from './clock.ts'
+import { Link, type Network } from './link.ts'
 
 export interface MemorySchema {
   /** The writer's full name: routing goes by it. */
@@ -16,16 +17,27 @@ export interface MemorySchema {
 export interface MemoryDecoderOptions {
   readonly readers: ReadonlyMap<string, readonly ReaderSchema[]>
   readonly clock: Clock
+  /** Default: one of its own. */
+  readonly registry?: MemoryRegistry
+  /** Default: everything is answered at once. */
+  readonly network?: Network
   readonly schemas?: ReadonlyMap<number, MemorySchema>
   /** An id that is not there is waited for this long (default 30,000), then held missing for as long. */
   readonly missingAfterMs?: number
 }
 
-export interface MemoryDecoder extends Decoder {
+/** Processes share one; each has a decoder of its own. */
+export interface MemoryRegistry {
   register(schemaId: number, schema: MemorySchema): void
   /** `denied` is a fault of ours; `hanging` answers nobody before the timeout of two seconds; default `refused`. */
-  down(how?: 'refused' | 'denied' | 'hanging'): void
+  down(how?: Outage): void
   up(): void
+  find(schemaId: number): MemorySchema | null
+  /** How it is away, or null. */
+  readonly outage: Outage | null
+}
+
+export interface MemoryDecoder extends Decoder, Pick<MemoryRegistry, 'register' | 'down' | 'up'> {
   /** How many requests were made for an id. */
   asked(schemaId: number): number
 }
@@ -36,24 +48,43 @@ const FRAME_BYTES = 5
 const ASK_AGAIN_MS = 1_000
 const TIMEOUT_MS = 2_000
 
+export function memoryRegistry(schemas: ReadonlyMap<number, MemorySchema> = new Map()): MemoryRegistry {
+  const registered = new Map(schemas)
+  let outage: Outage | null = null
+  return {
+    register: (schemaId, schema) => void registered.set(schemaId, schema),
+    down(how = 'refused') {
+      outage = how
+    },
+    up() {
+      outage = null
+    },
+    find: schemaId => registered.get(schemaId) ?? null,
+    get outage() {
+      return outage
+    },
+  }
+}
+
 export function memoryDecoder({
   readers,
   clock,
   schemas,
+  registry = memoryRegistry(schemas),
+  network = null,
   missingAfterMs = 30_000,
 }: MemoryDecoderOptions): MemoryDecoder {
-  const registered = new Map(schemas)
   const known = new Map<number, MemorySchema>()
   const missing = new Map<number, number>()
   const loading = new Map<number, Promise<void>>()
   const requests = new Map<number, number>()
-  let outage: Outage | null = null
 
   const isMissing = (schemaId: number): boolean => {
     const since = missing.get(schemaId)
     return since !== undefined && clock.nowMs() - since < missingAfterMs
   }
   const answer = async (): Promise<void> => {
+    const outage = await new Link(network).ask(() => registry.outage)
     if (outage === 'hanging') await timePasses(clock, TIMEOUT_MS)
     if (outage === 'denied') throw new Misconfigured('the registry does not accept our credentials')
     if (outage !== null) throw new Unavailable('registry', `it is ${outage}`)
@@ -63,8 +94,8 @@ export function memoryDecoder({
     for (;;) {
       requests.set(schemaId, (requests.get(schemaId) ?? 0) + 1)
       await answer()
-      const schema = registered.get(schemaId)
-      if (schema !== undefined) return void known.set(schemaId, schema)
+      const schema = registry.find(schemaId)
+      if (schema !== null) return void known.set(schemaId, schema)
       if (clock.nowMs() >= endMs) return void missing.set(schemaId, clock.nowMs())
       await timePasses(clock, Math.min(ASK_AGAIN_MS, endMs - clock.nowMs()))
     }
@@ -86,13 +117,9 @@ export function memoryDecoder({
       return running
     },
     ping: answer,
-    register: (schemaId, schema) => void registered.set(schemaId, schema),
-    down(how = 'refused') {
-      outage = how
-    },
-    up() {
-      outage = null
-    },
+    register: (schemaId, schema) => registry.register(schemaId, schema),
+    down: how => registry.down(how),
+    up: () => registry.up(),
     asked: schemaId => requests.get(schemaId) ?? 0,
   }
 }

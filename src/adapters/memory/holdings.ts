@@ -1,126 +1,139 @@
 /** The partitions that one memory source has, and where its reading of each stands. */
-
 import type { Assignment, PartitionOffsets, SourceListener } from '../../consumer/ports.ts'
+import { Ownership } from '../../core/ownership.ts'
 import type { TopicPartition } from '../../core/record.ts'
 import type { MemberSide } from './broker-types.ts'
-import { type Group, placeOf } from './group.ts'
+import type { Commit, Group } from './group.ts'
+import type { PartitionLog } from './log.ts'
 
-interface Part {
+export interface Part {
   readonly assignment: Assignment
+  /** The log that is read; null until the group's offset is known. */
+  log: PartitionLog | null
   position: number
-  hasAnswered: boolean
+  /** It is not the log that the assignment before this one read. */
+  readonly isAnotherLog: boolean
   paused: boolean
+  /** Which hand-over waits for it; null: none. */
+  handOver: object | null
 }
 
-const ANSWER_RECORDS_MAX = 500
+export interface HoldingsOptions {
+  readonly broker: MemberSide
+  readonly group: Group
+  /** Null once nothing is to be told any more. */
+  readonly listener: () => SourceListener | null
+  /** The group's offset is to be asked for, and then `restored` called. */
+  readonly restore: (part: Part) => void
+}
 
 export class Holdings {
-  readonly #broker: MemberSide
-  readonly #group: Group
-  #parts = new Map<string, Part>()
+  readonly owned = new Ownership<Part>(place => this.#newPart(place))
+  readonly #options: HoldingsOptions
+  #isRenewing = false
 
-  constructor(broker: MemberSide, group: Group) {
-    this.#broker = broker
-    this.#group = group
-  }
-
-  get assignments(): readonly Assignment[] {
-    return [...this.#parts.values()].map(part => part.assignment)
-  }
-
-  get offsets(): readonly PartitionOffsets[] {
-    return this.assignments.flatMap(assignment => {
-      const log = this.#broker.logOf(assignment.topic, assignment.partition)
-      if (log === null) return []
-      const committed = this.#group.committed(assignment)?.nextOffset ?? null
-      return [{ assignment, committed, highWatermark: log.end, logStart: log.start }]
-    })
+  constructor(options: HoldingsOptions) {
+    this.#options = options
   }
 
   /** Whether a partition that is not paused has something to read. */
   get hasWork(): boolean {
-    for (const { assignment, position, paused } of this.#parts.values()) {
-      const log = this.#broker.logOf(assignment.topic, assignment.partition)
-      if (log !== null && !paused && position !== log.end) return true
-    }
-    return false
+    return this.owned.staying.some(part => {
+      const log = this.#logOf(part)
+      return !part.paused && log !== null && part.log !== null && (part.log !== log || part.position !== log.end)
+    })
   }
 
-  isLive(assignment: Assignment): boolean {
-    return this.#parts.get(placeOf(assignment))?.assignment.epoch === assignment.epoch
-  }
-
-  /** What stays keeps its epoch, position and pause; the rest is new or gone. */
-  join(partitions: readonly TopicPartition[]): void {
-    const before = this.#parts
-    this.#parts = new Map()
-    for (const place of partitions) this.#parts.set(placeOf(place), before.get(placeOf(place)) ?? this.#newPart(place))
+  /** As the broker sees them. A commit beyond the log's end is one of a log that is gone. */
+  offsets(): readonly PartitionOffsets[] {
+    const { group } = this.#options
+    return this.owned.staying.flatMap(({ assignment }) => {
+      const log = this.#options.broker.logOf(assignment.topic, assignment.partition)
+      if (log === null) return []
+      const stored = group.committed(assignment)?.nextOffset ?? null
+      const committed = stored !== null && stored > log.end ? null : stored
+      return [{ assignment, committed, highWatermark: log.end, logStart: log.start }]
+    })
   }
 
   setPaused(assignments: readonly Assignment[], paused: boolean): void {
     for (const assignment of assignments) {
-      const part = this.#parts.get(placeOf(assignment))
-      if (part !== undefined && this.isLive(assignment)) part.paused = paused
+      const part = this.owned.of(assignment)
+      if (part !== null) part.paused = paused
     }
   }
 
-  /** Answers whether there was any partition of these topics. */
-  drop(topics: readonly string[]): boolean {
-    const before = this.#parts.size
-    for (const [key, { assignment }] of this.#parts) if (topics.includes(assignment.topic)) this.#parts.delete(key)
-    return this.#parts.size < before
-  }
-
-  clear(): void {
-    this.#parts.clear()
+  /** What the group has stored is known: reading begins, if there is a log. */
+  restored(part: Part, stored: Commit | null): void {
+    const { assignment, isAnotherLog } = part
+    const log = this.#logOf(part)
+    if (log === null) return
+    // What was stored for a log that ended higher is no offset of this one.
+    const committed = isAnotherLog && stored !== null && stored.nextOffset > log.end ? null : stored
+    part.log = log
+    part.position = committed?.nextOffset ?? log.start
+    const { position } = part
+    const { nextOffset = null, metadata = '' } = committed ?? {}
+    this.#options.listener()?.restored({ assignment, committed: nextOffset, metadata })
+    if (isAnotherLog) this.#options.listener()?.missed({ assignment, from: position, to: position, cause: 'reset' })
   }
 
   /** One answer for each partition that may have one; answers their bytes, or null when there was none. */
-  deliver(listener: SourceListener): number | null {
+  deliver(offsetsMax: number): number | null {
     let bytes: number | null = null
-    for (const part of this.#parts.values()) {
-      const answered = this.#answer(part, listener)
+    for (const part of this.owned.staying) {
+      // The listener may stop or pause us in the middle of it.
+      if (!this.owned.isStaying(part)) continue
+      const answered = this.#answer(part, offsetsMax)
       if (answered !== null) bytes = (bytes ?? 0) + answered
     }
     return bytes
   }
 
-  #answer(part: Part, listener: SourceListener): number | null {
-    const { topic, partition } = part.assignment
-    const log = this.#broker.logOf(topic, partition)
-    if (log === null || part.paused || part.position === log.end) return null
-    const current = part.position > log.end ? this.#anotherLog(part, log.start, listener) : part
-    if (current.position < log.start) {
-      listener.missed({ assignment: current.assignment, from: current.position, to: log.start, cause: 'retention' })
-      current.position = log.start
+  #answer(part: Part, offsetsMax: number): number | null {
+    const { assignment } = part
+    const log = this.#logOf(part)
+    if (log === null || part.log === null || part.paused) return null
+    if (part.log !== log || part.position > log.end) {
+      this.#renew(part)
+      return null
     }
-    const { assignment, position } = current
-    const { positionAfter, records, bytes } = log.read(position, ANSWER_RECORDS_MAX)
-    if (positionAfter === position) return null
-    current.position = positionAfter
-    current.hasAnswered = true
-    const { end: highWatermark, start: logStart } = log
-    listener.answered({ assignment, positionBefore: position, positionAfter, records, bytes, highWatermark, logStart })
-    return bytes
+    const { start: logStart, end: highWatermark } = log
+    if (part.position < logStart) {
+      const range = { assignment, from: part.position, to: logStart, cause: 'retention' } as const
+      part.position = logStart
+      this.#options.listener()?.missed(range)
+    }
+    const positionBefore = part.position
+    const { positionAfter, ...read } = log.read(positionBefore, offsetsMax)
+    if (positionAfter === positionBefore) return null
+    part.position = positionAfter
+    this.#options.listener()?.answered({
+      assignment,
+      positionBefore,
+      positionAfter,
+      highWatermark,
+      logStart,
+      ...read,
+    })
+    return read.bytes
   }
 
-  /** The log ends below the position: it is another one now, under a new epoch where the listener knows the old one. */
-  #anotherLog(part: Part, at: number, listener: SourceListener): Part {
-    let renewed = part
-    if (part.hasAnswered) {
-      renewed = this.#newPart(part.assignment)
-      this.#parts.set(placeOf(part.assignment), renewed)
-      listener.joined(this.assignments)
-    }
-    renewed.position = at
-    listener.missed({ assignment: renewed.assignment, from: at, to: at, cause: 'reset' })
-    return renewed
+  /** The log ends below the position, or was created again: it is another one now. */
+  #renew(part: Part): void {
+    this.#isRenewing = true
+    const renewed = this.owned.renew(part)
+    this.#isRenewing = false
+    this.#options.listener()?.renewed({ gone: part.assignment, assignment: renewed.assignment })
+    this.#options.restore(renewed)
+  }
+
+  #logOf({ assignment }: Part): PartitionLog | null {
+    return this.#options.broker.logOf(assignment.topic, assignment.partition)
   }
 
   #newPart({ topic, partition }: TopicPartition): Part {
-    const committed = this.#group.committed({ topic, partition })
-    const position = committed?.nextOffset ?? this.#broker.logOf(topic, partition)?.start ?? 0
-    const assignment = Object.freeze({ topic, partition, epoch: this.#broker.nextEpoch() })
-    return { assignment, position, hasAnswered: false, paused: false }
+    const assignment = Object.freeze({ topic, partition, epoch: this.#options.broker.nextEpoch() })
+    return { assignment, log: null, position: 0, isAnotherLog: this.#isRenewing, paused: false, handOver: null }
   }
 }

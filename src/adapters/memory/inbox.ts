@@ -1,4 +1,4 @@
-/** What stands for the database: rows, locks, and the faults that were asked for. */
+/** What stands for the database server: rows, locks, and the faults that were asked for. Processes share one; each has sessions of its own. */
 import { crc32 } from 'node:zlib'
 import { Unavailable } from '../../consumer/errors.ts'
 import type { Claim, Clock, Failure, Known } from '../../consumer/ports.ts'
@@ -12,8 +12,8 @@ export interface InboxRow {
   readonly valueCrc32: number
 }
 
-/** The answer never comes, whether it happened or not; or the commit is refused. */
-export type CommitFate = 'unknown-done' | 'unknown-lost' | Failure
+/** The answer never comes, whether it happened or not or happens so much later; or the commit is refused. */
+export type CommitFate = 'unknown-done' | 'unknown-lost' | { readonly lateMs: number } | Failure
 
 /** A failure that was asked for, as the error that would have meant it. */
 export class MemoryFailure extends Error {
@@ -32,23 +32,43 @@ export interface Holder {
   readonly ended: Promise<void>
 }
 
+export interface InboxOptions {
+  readonly clock: Clock
+  /** How long the server runs a statement on after its client was gone. */
+  readonly connectionCheckMs?: number
+  /** Called when a transaction is kept, in the order of their commits. */
+  readonly onKept?: (claim: Claim, effects: readonly unknown[]) => void
+  /** Called when a commit does not end well. */
+  readonly onFate?: (claim: Claim, fate: CommitFate) => void
+}
+
 export class MemoryInbox {
   readonly clock: Clock
+  readonly connectionCheckMs: number
   readonly rows = new Map<string, InboxRow>()
   readonly effects: unknown[] = []
-  readonly fates: CommitFate[] = []
   claimDurationMs = 0
+  readonly #options: InboxOptions
+  readonly #fates: CommitFate[] = []
   readonly #holders = new Map<string, Holder>()
   /** Whoever is connected, claims held or waited for. */
   readonly #connected = new Set<Holder>()
   #away: Unavailable | null = null
+  #silence: PromiseWithResolvers<void> | null = null
 
-  constructor(clock: Clock) {
-    this.clock = clock
+  constructor(options: InboxOptions) {
+    this.#options = options
+    this.clock = options.clock
+    this.connectionCheckMs = options.connectionCheckMs ?? 0
   }
 
   refuseWhileAway(): void {
     if (this.#away !== null) throw this.#away
+  }
+
+  /** Resolves when the server works, which it does unless it hangs. */
+  async awake(): Promise<void> {
+    while (this.#silence !== null) await this.#silence.promise
   }
 
   down(): void {
@@ -57,8 +77,26 @@ export class MemoryInbox {
     for (const holder of this.#connected) holder.lose(away)
   }
 
+  /** From now on nobody is answered and nobody refused. */
+  hang(): void {
+    this.#silence ??= Promise.withResolvers<void>()
+  }
+
   up(): void {
     this.#away = null
+    this.#silence?.resolve()
+    this.#silence = null
+  }
+
+  /** What becomes of the next commit; several calls, several commits. */
+  nextCommit(fate: CommitFate): void {
+    this.#fates.push(fate)
+  }
+
+  takeFate(claim: Claim): CommitFate | null {
+    const fate = this.#fates.shift()
+    if (fate !== undefined) this.#options.onFate?.(claim, fate)
+    return fate ?? null
   }
 
   connect(holder: Holder): void {
@@ -92,6 +130,7 @@ export class MemoryInbox {
   keep(claim: Claim, effects: readonly unknown[]): void {
     this.rows.set(keyOf(claim), rowOf(claim))
     this.effects.push(...effects)
+    this.#options.onKept?.(claim, effects)
   }
 }
 

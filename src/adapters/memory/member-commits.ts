@@ -1,8 +1,8 @@
-/** How a memory source commits: one at a time, with the broker's faults on the way. */
-import type { Assignment, CommitResult } from '../../consumer/ports.ts'
-import { LATENCY_MS, type MemberSide } from './broker-types.ts'
-import { timePasses } from './clock.ts'
-import type { Group, GroupMember } from './group.ts'
+/** How a memory source commits: one at a time, with the faults on the way. */
+import type { Assignment, CommitFailure, CommitResult } from '../../consumer/ports.ts'
+import type { Identity, Refusal } from './coordinator.ts'
+import type { Group } from './group.ts'
+import type { Line } from './line.ts'
 
 /** As the Kafka source has it. */
 const COMMIT_TIMEOUT_MS = 8_000
@@ -13,17 +13,23 @@ export interface OffsetToStore {
   readonly metadata: string
 }
 
-export class MemberCommits {
-  readonly #broker: MemberSide
-  readonly #group: Group
-  readonly #member: GroupMember
-  #last: Promise<unknown> = Promise.resolve()
-  #held: (() => void)[] = []
+export interface MemberCommitsOptions {
+  readonly group: Group
+  readonly line: Line
+  /** Null: no member yet. */
+  readonly identity: () => Identity | null
+}
 
-  constructor({ broker, group, member }: { broker: MemberSide; group: Group; member: GroupMember }) {
-    this.#broker = broker
-    this.#group = group
-    this.#member = member
+const failed = (cause: CommitFailure, error: string): CommitResult => ({ ok: false, cause, error })
+
+export class MemberCommits {
+  readonly #options: MemberCommitsOptions
+  #last: Promise<unknown> = Promise.resolve()
+  /** On the broker's side: who waits for a fault to be taken back. */
+  #waiting: { readonly isOver: () => boolean; readonly goOn: () => void }[] = []
+
+  constructor(options: MemberCommitsOptions) {
+    this.#options = options
   }
 
   /** `live` chooses when its turn has come. */
@@ -33,31 +39,57 @@ export class MemberCommits {
     return result
   }
 
-  release(): void {
-    for (const answer of this.#held.splice(0)) answer()
+  /** A fault was set or taken back. */
+  faultsChanged(): void {
+    const waiting = this.#waiting
+    this.#waiting = waiting.filter(({ isOver }) => !isOver())
+    for (const { isOver, goOn } of waiting) if (isOver()) goOn()
   }
 
   async #commit(offsets: readonly OffsetToStore[]): Promise<CommitResult> {
     if (offsets.length === 0) return { ok: true }
-    const { faults, clock } = this.#broker
-    await timePasses(clock, LATENCY_MS)
-    if (faults.down) {
-      await timePasses(clock, COMMIT_TIMEOUT_MS)
-      return { ok: false, cause: 'refused', error: 'no answer in time' }
-    }
-    if (faults.commits !== null)
-      return { ok: false, cause: faults.commits, error: `the broker answers ${faults.commits}` }
-    if (!this.#group.has(this.#member)) return { ok: false, cause: 'fenced', error: 'UNKNOWN_MEMBER_ID' }
-    for (const { assignment, nextOffset, metadata } of offsets) this.#group.store(assignment, { nextOffset, metadata })
-    return faults.holdCommitAnswers ? await this.#answerLater() : { ok: true }
+    const { line, identity } = this.#options
+    const under = identity()
+    if (under === null) return failed('generation', 'the group is not joined')
+    const patience = { timeoutMs: COMMIT_TIMEOUT_MS, throughOutages: true }
+    const result = await line.ask(() => this.#served(offsets, under), patience)
+    if (result === null) return failed('refused', 'no answer in time')
+    // Whom the coordinator does not know is who we were; who we are may be a member long since.
+    const isOfBefore = identity()?.memberId !== under.memberId
+    return !result.ok && result.cause === 'fenced' && isOfBefore ? failed('generation', result.error) : result
   }
 
-  async #answerLater(): Promise<CommitResult> {
-    const released = new Promise<boolean>(resolve => this.#held.push(() => resolve(true)))
-    const isAnswered = await Promise.race([
-      released,
-      timePasses(this.#broker.clock, COMMIT_TIMEOUT_MS).then(() => false),
-    ])
-    return isAnswered ? { ok: true } : { ok: false, cause: 'refused', error: 'no answer in time' }
+  async #served(offsets: readonly OffsetToStore[], under: Identity): Promise<CommitResult> {
+    const { group, line } = this.#options
+    const { faults } = line
+    await this.#until(() => !faults.hangCommits)
+    if (faults.commits !== null) return failed(faults.commits, `the broker answers ${faults.commits}`)
+    const refusal = faults.coordinatorMoving ? 'not coordinator' : group.coordinator.commitRefusal(under)
+    if (refusal !== null) return refused(refusal)
+    for (const { assignment, ...commit } of offsets) group.store(assignment, commit, under.memberId)
+    await this.#until(() => !faults.holdCommitAnswers)
+    return { ok: true }
+  }
+
+  #until(isOver: () => boolean): Promise<void> {
+    return new Promise(resolve => {
+      if (isOver()) resolve()
+      else this.#waiting.push({ isOver, goOn: resolve })
+    })
+  }
+}
+
+function refused(refusal: Refusal): CommitResult {
+  switch (refusal) {
+    case 'fenced':
+      return failed('fenced', 'UNKNOWN_MEMBER_ID')
+    case 'generation':
+      return failed('generation', 'ILLEGAL_GENERATION')
+    case 'rebalance':
+      return failed('generation', 'REBALANCE_IN_PROGRESS')
+    case 'not coordinator':
+      return failed('refused', 'NOT_COORDINATOR')
+    default:
+      return refusal satisfies never
   }
 }

@@ -1,67 +1,115 @@
-/** One source on the memory broker: a member of its group that answers, beats and hands over as the clock says. */
+/** One source on the memory broker: it reads, commits, beats and hands over as the clock of its process says. */
 import { Unavailable } from '../../consumer/errors.ts'
 import type { Assignment, CommitResult, SourceListener } from '../../consumer/ports.ts'
+import type { Protocol } from '../../core/ownership.ts'
 import type { TopicPartition } from '../../core/record.ts'
-import { LATENCY_MS, type MemberSide, type MemorySource, type MemorySourceOptions } from './broker-types.ts'
+import {
+  LATENCY_MS,
+  type LinkFaults,
+  type MemberSide,
+  type MemorySource,
+  type MemorySourceOptions,
+} from './broker-types.ts'
 import { timePasses } from './clock.ts'
-import type { Group, GroupMember } from './group.ts'
+import { Delivery } from './delivery.ts'
+import type { Group } from './group.ts'
+import { assignmentsOf, HandOvers } from './hand-overs.ts'
 import { Holdings } from './holdings.ts'
+import { Line, LineFaults } from './line.ts'
 import { MemberCommits, type OffsetToStore } from './member-commits.ts'
+import { Membership } from './membership.ts'
+import { Questions } from './questions.ts'
+import { Timers } from './timers.ts'
 
-/** In heartbeats: every five seconds, as the Kafka source asks. */
-const OFFSETS_EVERY = 10
-const HEARTBEAT_MS = 500
-/** How long a join waits for a member's hand-over. */
-const HAND_OVER_MS_MAX = 3_000
+const HAND_OVER_TIMEOUT_MS = 3_000
 
-export class MemoryMember implements MemorySource, GroupMember {
-  readonly topics: readonly string[]
+export interface MemberOptions extends MemorySourceOptions {
+  readonly faults: LinkFaults
+  readonly rebalanceTimeoutMs: number
+  readonly nextMemberId: () => string
+}
+
+export class MemoryMember implements MemorySource {
+  readonly faults: LinkFaults
+  readonly #options: MemberOptions
   readonly #broker: MemberSide
   readonly #group: Group
+  readonly #timers: Timers
+  readonly #line: Line
   readonly #holdings: Holdings
+  readonly #membership: Membership
+  readonly #handOvers: HandOvers
+  readonly #questions: Questions
   readonly #commits: MemberCommits
-  readonly #startFrom: 'earliest' | 'latest'
-  readonly #number: number
-  #lives = 1
+  readonly #delivery: Delivery
   #listener: SourceListener | null = null
-  /** idle → waiting for its topics → running → stopped or failed. */
-  #state: 'idle' | 'waiting' | 'running' | 'stopped' | 'failed' = 'idle'
-  /** apart: not (any more) a member. joining and handing over: no answers come. */
-  #phase: 'apart' | 'joining' | 'handing over' | 'stable' = 'apart'
-  #isDeliverySet = false
-  #beats = 0
+  /** idle → waiting for its topics → running → stopped, failed or killed. */
+  #state: 'idle' | 'waiting' | 'running' | 'stopped' | 'failed' | 'killed' = 'idle'
+  #isLookSet = false
+  /** An outage began since the last look: its end may have come before that. */
+  #wasCutOff = false
   #waitingFor: string | null = null
-  /** Topics that were deleted: their partitions are shared out anew when they are back. */
-  readonly #lostTopics = new Set<string>()
   readonly #started = Promise.withResolvers<void>()
-  readonly #ended = Promise.withResolvers<void>()
   #stopped: Promise<void> | null = null
   #forgetChanges: () => void = () => {}
 
-  constructor(broker: MemberSide, { group, topics, startFrom = 'earliest' }: MemorySourceOptions, number: number) {
+  constructor(broker: MemberSide, options: MemberOptions) {
+    const { clock = broker.clock, handOverTimeoutMs: timeoutMs = HAND_OVER_TIMEOUT_MS } = options
+    this.faults = options.faults
+    this.#options = options
     this.#broker = broker
-    this.#group = broker.group(group)
-    this.#holdings = new Holdings(broker, this.#group)
-    this.#commits = new MemberCommits({ broker, group: this.#group, member: this })
-    this.topics = topics
-    this.#startFrom = startFrom
-    this.#number = number
+    this.#group = broker.group(options.group)
+    const timers = new Timers(clock)
+    const line = new Line({ world: broker.clock, clock, faults: new LineFaults(broker, options.faults), timers })
+    const toAll = { group: this.#group, timers, line, listener: () => this.#listener }
+    this.#holdings = new Holdings({ ...toAll, broker, restore: part => void this.#questions.restore([part]) })
+    const holdings = this.#holdings
+    this.#questions = new Questions({ ...toAll, holdings, onRestored: () => this.#delivery.soon() })
+    this.#handOvers = new HandOvers({ ...toAll, holdings, timeoutMs, letGo: () => this.#membership.claimAnew() })
+    this.#delivery = new Delivery({ ...toAll, holdings, faults: line.faults })
+    this.#membership = this.#newMembership(line, timers)
+    this.#commits = new MemberCommits({ ...toAll, identity: () => this.#membership.identity })
+    this.#timers = timers
+    this.#line = line
   }
 
-  get id(): string {
-    return `member-${String(this.#number).padStart(4, '0')}-${this.#lives}`
+  #newMembership(line: Line, timers: Timers): Membership {
+    const { topics, protocol = 'cooperative', rebalanceTimeoutMs, nextMemberId: nextId } = this.#options
+    return new Membership({
+      coordinator: this.#group.coordinator,
+      line,
+      timers,
+      topics,
+      protocol,
+      rebalanceTimeoutMs,
+      nextId,
+      partitionsOf: topic => this.#broker.partitionsOf(topic),
+      events: {
+        claims: () => assignmentsOf(this.#holdings.owned.owned),
+        handOverAll: () => this.#handOverAll(),
+        joined: (assigned, agreed) => this.#joined(assigned, agreed),
+        confirmed: askedAtMs => this.#listener?.membershipConfirmed(askedAtMs),
+        fenced: () => this.#startOver('the coordinator had expelled this member'),
+      },
+    })
+  }
+
+  get memberId(): string {
+    return this.#membership.id
   }
 
   get alive(): boolean {
     return this.#state !== 'failed'
   }
 
+  // ── The port ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
   start(listener: SourceListener): Promise<void> {
     if (this.#state !== 'idle') return Promise.reject(stoppedError())
     this.#listener = listener
     this.#state = 'waiting'
     this.#forgetChanges = this.#broker.onChange(() => this.#changed())
-    this.#after(LATENCY_MS, () => this.#changed())
+    this.#lookSoon()
     return this.#started.promise
   }
 
@@ -71,159 +119,154 @@ export class MemoryMember implements MemorySource, GroupMember {
 
   resume(assignments: readonly Assignment[]): void {
     this.#holdings.setPaused(assignments, false)
-    this.#schedule()
+    this.#delivery.soon()
   }
 
   commit(offsets: readonly OffsetToStore[]): Promise<CommitResult> {
-    return this.#commits.commit(() => offsets.filter(({ assignment }) => this.#holdings.isLive(assignment)))
+    return this.#commits.commit(() => offsets.filter(({ assignment }) => this.#holdings.owned.of(assignment) !== null))
   }
 
   rejoin(): void {
-    this.#after(LATENCY_MS, () => {
-      if (this.#phase === 'stable') this.#group.rebalance()
-    })
+    this.#timers.after(0, () => this.#membership.rejoin())
   }
 
   stop(): Promise<void> {
     if (this.#stopped !== null) return this.#stopped
     if (this.#state === 'waiting') this.#started.reject(stoppedError())
-    this.#end('stopped')
-    this.#stopped = timePasses(this.#broker.clock, LATENCY_MS)
+    this.#leave('stopped')
+    const { clock = this.#broker.clock } = this.#options
+    this.#stopped = timePasses(clock, LATENCY_MS)
     return this.#stopped
   }
 
-  deliver(): boolean {
-    if (!this.#mayDeliver || this.#listener === null) return false
-    const bytes = this.#holdings.deliver(this.#listener)
-    if (bytes === null) return false
-    // The listener may have stopped us in the middle of it.
-    this.#listener?.fetchDone({ durationMs: 1, bytes })
-    return true
-  }
+  // ── What befalls it ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   expel(): void {
-    this.#group.leave(this)
+    this.#group.coordinator.leave(this.memberId)
   }
 
   crash(): void {
-    this.#group.leave(this)
+    this.#membership.leave()
     this.#startOver('the client started over')
   }
 
   fail(error: Error): void {
     const listener = this.#listener
-    this.#end('failed')
+    this.#leave('failed')
     listener?.failed(error)
   }
 
-  async handOver(): Promise<void> {
-    // Once per join: when somebody comes or goes meanwhile, it is still handed over.
-    if (this.#phase !== 'stable' || this.#listener === null) return
-    this.#phase = 'handing over'
-    const { clock } = this.#broker
-    const late = Promise.withResolvers<void>()
-    const cancel = clock.at(clock.nowMs() + HAND_OVER_MS_MAX, () => late.resolve())
-    await Promise.race([this.#listener.joining(), late.promise, this.#ended.promise])
-    cancel()
-    if (this.#isHandingOver()) this.#phase = 'joining'
+  kill(): void {
+    this.#end('killed')
   }
 
-  assigned(partitions: readonly TopicPartition[]): void {
+  #leave(state: 'stopped' | 'failed'): void {
+    const wasRunning = this.#state === 'running'
+    this.#end(state)
+    if (wasRunning) this.#membership.leave()
+    this.#line.close()
+  }
+
+  #end(state: 'stopped' | 'failed' | 'killed'): void {
+    if (this.#state === 'stopped') return
+    this.#state = state
+    this.#listener = null
+    this.#holdings.owned.clear()
+    this.#membership.end()
+    this.#forgetChanges()
+    this.#timers.cancelAll()
+    this.#handOvers.end()
+  }
+
+  #startOver(why: string): void {
     if (this.#state !== 'running') return
-    this.#phase = 'stable'
-    this.#holdings.join(partitions)
-    this.#listener?.joined(this.#holdings.assignments)
-    this.#listener?.membershipConfirmed()
-    this.#sayOffsets()
-    this.#changed()
+    this.#delivery.isStopped = false
+    this.#holdings.owned.clear()
+    this.#listener?.lost(why)
+    if (this.#isRunning()) this.#membership.beginAnew()
   }
 
-  #isHandingOver(): boolean {
-    return this.#phase === 'handing over'
+  // ── Joins ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #joined(assigned: readonly TopicPartition[], protocol: Protocol): void {
+    const { owned } = this.#holdings
+    const before = owned.owned
+    const { kept, gained, leaving } = owned.join(assigned, protocol)
+    this.#delivery.isStopped = false
+    for (const part of kept) part.handOver = null
+    const lost = before.filter(({ assignment }) => owned.of(assignment) === null)
+    if (lost.length > 0) this.#listener?.revoked(assignmentsOf(lost))
+    if (leaving.length > 0) void this.#handOvers.begin(leaving)
+    this.#listener?.joined(assignmentsOf(owned.staying))
+    void this.#questions.restore(gained)
+    void this.#questions.offsets()
+    this.#lookSoon()
+    this.#delivery.soon()
   }
 
-  get #mayDeliver(): boolean {
-    return this.#state === 'running' && this.#phase === 'stable' && !this.#broker.faults.down
+  async #handOverAll(): Promise<void> {
+    this.#delivery.isStopped = true
+    await this.#handOvers.everything(this.#holdings.owned.owned)
   }
 
+  // ── Looking around ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Something happened out there. A process notices by its own clock. */
   #changed(): void {
-    const { faults } = this.#broker
-    if (!faults.holdCommitAnswers) this.#commits.release()
-    if ((this.#state !== 'waiting' && this.#state !== 'running') || this.#isHandingOver()) return
-    const missing = this.topics.filter(topic => this.#broker.partitionsOf(topic) === 0)
+    this.#commits.faultsChanged()
+    if (this.#isCutOff) this.#wasCutOff = true
+    this.#lookSoon()
+  }
+
+  #lookSoon(): void {
+    if (this.#isLookSet) return
+    this.#isLookSet = true
+    this.#timers.after(LATENCY_MS, () => {
+      this.#isLookSet = false
+      this.#look()
+    })
+  }
+
+  #look(): void {
+    if (this.#wasCutOff) this.#line.breakOff()
+    this.#wasCutOff = this.#isCutOff
+    const missing = this.#options.topics.filter(topic => this.#broker.partitionsOf(topic) === 0)
     const missingText = missing.length === 0 ? null : `topic ${missing.join(', ')} does not exist; it is waited for`
-    this.#sayWaiting(faults.down ? 'no broker answers' : missingText)
-    if (this.#state === 'running') {
-      this.#followTopics(missing)
-      this.#schedule()
-    } else if (this.#waitingFor === null) this.#run()
+    this.#sayWaiting(this.#line.faults.down ? 'no broker answers' : missingText)
+    if (this.#state === 'waiting' && this.#waitingFor === null) this.#run()
+    if (this.#state !== 'running' || this.#line.faults.down) return
+    this.#dropTopics(missing)
+    this.#membership.look()
+    this.#delivery.soon()
+  }
+
+  get #isCutOff(): boolean {
+    return this.#line.faults.down || this.#line.faults.coordinatorMoving
   }
 
   #run(): void {
     this.#state = 'running'
-    if (this.#startFrom === 'latest') for (const topic of this.topics) this.#startAtTheEnd(topic)
+    if (this.#options.startFrom === 'latest') for (const topic of this.#options.topics) this.#startAtTheEnd(topic)
     this.#started.resolve()
-    this.#phase = 'joining'
-    this.#group.join(this)
-    this.#beat()
+    this.#membership.begin()
+    this.#questions.offsetsFromTimeToTime()
   }
 
   #startAtTheEnd(topic: string): void {
     if (this.#group.knowsTopic(topic)) return
     for (let partition = 0; partition < this.#broker.partitionsOf(topic); partition++) {
       const nextOffset = this.#broker.logOf(topic, partition)?.end ?? 0
-      this.#group.store({ topic, partition }, { nextOffset, metadata: '' })
+      this.#group.store({ topic, partition }, { nextOffset, metadata: '' }, null)
     }
   }
 
-  #followTopics(missing: readonly string[]): void {
-    if (this.#holdings.drop(missing) && this.#phase === 'stable') this.#listener?.joined(this.#holdings.assignments)
-    const back = [...this.#lostTopics].filter(topic => !missing.includes(topic))
-    for (const topic of missing) this.#lostTopics.add(topic)
-    for (const topic of back) this.#lostTopics.delete(topic)
-    if (back.length > 0) this.#group.rebalance()
-  }
-
-  #beat(): void {
-    this.#after(HEARTBEAT_MS, () => {
-      if (this.#state !== 'running') return
-      this.#beats++
-      this.#heartbeat()
-      this.#beat()
-    })
-  }
-
-  #heartbeat(): void {
-    if (this.#broker.faults.down || this.#phase === 'apart' || this.#isHandingOver()) return
-    if (!this.#group.has(this)) this.#startOver('the coordinator had expelled this member')
-    else if (this.#phase === 'stable') {
-      this.#listener?.membershipConfirmed()
-      if (this.#beats % OFFSETS_EVERY === 0) this.#sayOffsets()
-    }
-  }
-
-  #startOver(why: string): void {
-    if (this.#state !== 'running') return
-    this.#phase = 'apart'
-    this.#holdings.clear()
-    this.#lives++
-    this.#listener?.lost(why)
-    this.#after(LATENCY_MS, () => {
-      if (this.#state !== 'running') return
-      this.#phase = 'joining'
-      this.#group.join(this)
-    })
-  }
-
-  #end(state: 'stopped' | 'failed'): void {
-    if (this.#state === 'stopped') return
-    this.#state = state
-    this.#phase = 'apart'
-    this.#listener = null
-    this.#holdings.clear()
-    this.#forgetChanges()
-    this.#ended.resolve()
-    this.#group.leave(this)
+  #dropTopics(missing: readonly string[]): void {
+    const { owned } = this.#holdings
+    const gone = owned.owned.filter(({ assignment }) => missing.includes(assignment.topic))
+    if (gone.length === 0) return
+    owned.drop(gone)
+    this.#listener?.revoked(assignmentsOf(gone))
+    this.#membership.claimAnew()
   }
 
   #sayWaiting(why: string | null): void {
@@ -232,25 +275,8 @@ export class MemoryMember implements MemorySource, GroupMember {
     this.#listener?.waiting(why)
   }
 
-  #sayOffsets(): void {
-    const { offsets } = this.#holdings
-    if (offsets.length > 0) this.#listener?.offsetsKnown(offsets)
-  }
-
-  #schedule(): void {
-    if (this.#isDeliverySet || this.#broker.delivery !== 'automatic') return
-    if (!this.#mayDeliver || !this.#holdings.hasWork) return
-    this.#isDeliverySet = true
-    this.#after(LATENCY_MS, () => {
-      this.#isDeliverySet = false
-      this.deliver()
-      this.#schedule()
-    })
-  }
-
-  #after(ms: number, callback: () => void): void {
-    const { clock } = this.#broker
-    clock.at(clock.nowMs() + ms, callback)
+  #isRunning(): boolean {
+    return this.#state === 'running'
   }
 }
 

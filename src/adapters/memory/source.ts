@@ -3,22 +3,28 @@
  * and as a broker does, in the order that the clock gives and in no other: two runs of the same calls are the same.
  */
 import { Misconfigured } from '../../consumer/errors.ts'
-import type { Clock, RawRecord } from '../../consumer/ports.ts'
-import {
-  LATENCY_MS,
-  type MemberSide,
-  type MemoryBroker,
-  type MemoryBrokerOptions,
-  type MemoryFaults,
-  type MemorySource,
-  type MemorySourceOptions,
+import type { Clock, Random, RawRecord } from '../../consumer/ports.ts'
+import type { TopicPartition } from '../../core/record.ts'
+import type {
+  BrokerFaults,
+  LinkFaults,
+  MemberSide,
+  MemoryBroker,
+  MemoryBrokerOptions,
+  MemorySource,
+  MemorySourceOptions,
 } from './broker-types.ts'
-import { timePasses } from './clock.ts'
+import { Coordinator, type GroupDescription } from './coordinator.ts'
 import { type Commit, Group } from './group.ts'
 import { type NewRecord, PartitionLog } from './log.ts'
 import { MemoryMember } from './member.ts'
 
 export type { MemoryBroker, MemorySource }
+
+/** As the Kafka source's defaults, made short: what a test waits for is the same, and sooner. */
+const SESSION_TIMEOUT_MS = 10_000
+const REBALANCE_TIMEOUT_MS = 10_000
+const METADATA_CHARACTERS_MAX = 4_096
 
 export function memoryBroker(options: MemoryBrokerOptions): MemoryBroker {
   return new Broker(options)
@@ -26,26 +32,26 @@ export function memoryBroker(options: MemoryBrokerOptions): MemoryBroker {
 
 class Broker implements MemoryBroker, MemberSide {
   readonly clock: Clock
-  readonly delivery: 'automatic' | 'on demand'
+  readonly random: Random
+  readonly faults: BrokerFaults
+  readonly #options: MemoryBrokerOptions
   readonly #topics = new Map<string, PartitionLog[]>()
   readonly #groups = new Map<string, Group>()
-  readonly #members: MemoryMember[] = []
   readonly #listeners = new Set<() => void>()
-  readonly faults: MemoryFaults
   #epochs = 0
+  #memberIds = 0
 
-  constructor({ clock, delivery = 'automatic' }: MemoryBrokerOptions) {
-    this.clock = clock
-    this.delivery = delivery
-    this.faults = this.#watched({ down: false, commits: null, holdCommitAnswers: false })
+  constructor(options: MemoryBrokerOptions) {
+    this.clock = options.clock
+    this.random = options.random ?? (() => 0.5)
+    this.#options = options
+    this.faults = this.#watched({ ...noFaults(), coordinatorMoving: false })
   }
 
   topic(name: string, partitions: number): void {
     const logs = this.#topics.get(name) ?? []
-    const isNew = !this.#topics.has(name)
     this.#topics.set(name, logs)
     while (logs.length < partitions) logs.push(new PartitionLog())
-    if (!isNew) for (const group of this.#groups.values()) group.rebalance()
     this.#changed()
   }
 
@@ -73,6 +79,11 @@ class Broker implements MemoryBroker, MemberSide {
     this.#changed()
   }
 
+  truncate(topic: string, partition: number, offset: number): void {
+    this.#existing(topic, partition).truncate(offset)
+    this.#changed()
+  }
+
   records(topic: string, partition: number): readonly RawRecord[] {
     return this.#existing(topic, partition).records
   }
@@ -81,16 +92,24 @@ class Broker implements MemoryBroker, MemberSide {
     return this.group(group).committed({ topic, partition })
   }
 
-  source(options: MemorySourceOptions): MemorySource {
-    const member = new MemoryMember(this, options, this.#members.length + 1)
-    this.#members.push(member)
-    return member
+  store(group: string, place: TopicPartition, commit: Commit): void {
+    this.group(group).store(place, commit, null)
   }
 
-  deliver(): boolean {
-    let any = false
-    for (const member of this.#members) any = member.deliver() || any
-    return any
+  describe(group: string): GroupDescription {
+    return this.group(group).coordinator.describe()
+  }
+
+  source(options: MemorySourceOptions): MemorySource {
+    return new MemoryMember(this, {
+      ...options,
+      faults: this.#watched(noFaults()),
+      rebalanceTimeoutMs: this.#options.rebalanceTimeoutMs ?? REBALANCE_TIMEOUT_MS,
+      nextMemberId: () => {
+        this.#memberIds++
+        return `member-${String(this.#memberIds).padStart(4, '0')}`
+      },
+    })
   }
 
   logOf(topic: string, partition: number): PartitionLog | null {
@@ -102,14 +121,8 @@ class Broker implements MemoryBroker, MemberSide {
   }
 
   group(name: string): Group {
-    let group = this.#groups.get(name)
-    if (group === undefined) {
-      group = new Group(
-        topic => this.partitionsOf(topic),
-        () => timePasses(this.clock, LATENCY_MS),
-      )
-      this.#groups.set(name, group)
-    }
+    const group = this.#groups.get(name) ?? this.#newGroup(name)
+    this.#groups.set(name, group)
     return group
   }
 
@@ -123,6 +136,20 @@ class Broker implements MemoryBroker, MemberSide {
     return () => void this.#listeners.delete(listener)
   }
 
+  #newGroup(name: string): Group {
+    const {
+      sessionTimeoutMs = SESSION_TIMEOUT_MS,
+      rebalanceTimeoutMs = REBALANCE_TIMEOUT_MS,
+      metadataCharactersMax = METADATA_CHARACTERS_MAX,
+      onStored = () => undefined,
+    } = this.#options
+    return new Group({
+      coordinator: new Coordinator({ clock: this.clock, sessionTimeoutMs, rebalanceTimeoutMs }),
+      metadataCharactersMax,
+      onStored: (place, commit, memberId) => onStored({ group: name, ...place, ...commit, memberId }),
+    })
+  }
+
   #existing(topic: string, partition: number): PartitionLog {
     const log = this.logOf(topic, partition)
     if (log === null) throw new Misconfigured(`the memory broker has no ${topic}/${partition}`)
@@ -130,10 +157,16 @@ class Broker implements MemoryBroker, MemberSide {
   }
 
   #changed(): void {
+    const isAway = this.faults.down || this.faults.coordinatorMoving
+    for (const { coordinator } of this.#groups.values()) {
+      if (isAway) coordinator.away()
+      else coordinator.back()
+    }
     for (const listener of this.#listeners) listener()
   }
 
-  #watched(faults: MemoryFaults): MemoryFaults {
+  /** Whoever waits hears of a fault that is set or taken back. */
+  #watched<Faults extends LinkFaults>(faults: Faults): Faults {
     return new Proxy(faults, {
       set: (target, name, value) => {
         const isSet = Reflect.set(target, name, value)
@@ -141,5 +174,17 @@ class Broker implements MemoryBroker, MemberSide {
         return isSet
       },
     })
+  }
+}
+
+function noFaults(): LinkFaults {
+  return {
+    down: false,
+    commits: null,
+    hangCommits: false,
+    holdCommitAnswers: false,
+    loseHeartbeats: false,
+    latencyMs: null,
+    answerOffsetsMax: null,
   }
 }

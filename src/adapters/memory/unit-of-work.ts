@@ -12,8 +12,20 @@ import {
   Unavailable,
 } from '../../consumer/errors.ts'
 import type { Claim, Clock, Failure, Known, UnitOfWork } from '../../consumer/ports.ts'
+import { Connections } from './connections.ts'
 import { type CommitFate, type InboxRow, MemoryFailure, MemoryInbox } from './inbox.ts'
+import { Link, type Network } from './link.ts'
 import { MemoryUnit } from './unit.ts'
+
+export interface MemoryUnitOfWorkOptions {
+  readonly clock: Clock
+  /** Default: one of its own. */
+  readonly inbox?: MemoryInbox
+  /** Default: everything is answered at once. */
+  readonly network?: Network
+  /** Connections. Default: as many as are asked for. */
+  readonly poolMax?: number
+}
 
 export interface MemoryUnitOfWork extends UnitOfWork {
   /** The inbox as it is. */
@@ -27,35 +39,74 @@ export interface MemoryUnitOfWork extends UnitOfWork {
   nextCommit(fate: CommitFate): void
   /** Every claim takes this long, from now on. */
   claimsTake(durationMs: number): void
+  /** The process is gone: the server rolls back what it had open. */
+  vanish(): void
 }
 
-export function memoryUnitOfWork({ clock }: { clock: Clock }): MemoryUnitOfWork {
-  const inbox = new MemoryInbox(clock)
+/** For a question outside of a unit. As the Postgres adapter has it. */
+const STATEMENT_TIMEOUT_MS = 10_000
+
+export function memoryUnitOfWork({
+  clock,
+  inbox = new MemoryInbox({ clock }),
+  network = null,
+  poolMax = Number.POSITIVE_INFINITY,
+}: MemoryUnitOfWorkOptions): MemoryUnitOfWork {
+  const connections = new Connections(clock, poolMax)
+  const open = new Set<MemoryUnit>()
   let stopped: Promise<void> | null = null
 
+  const refuseWhenStopped = (): void => {
+    if (stopped !== null) throw new Unavailable('database', 'it was stopped')
+  }
   const known = async (claims: readonly Claim[]): Promise<readonly (Known | null)[]> => {
-    inbox.refuseWhileAway()
-    return claims.map(claim => inbox.known(claim))
+    refuseWhenStopped()
+    const asked = new Link(network).ask(async () => {
+      await inbox.awake()
+      inbox.refuseWhileAway()
+      return claims.map(claim => inbox.known(claim))
+    })
+    if (network === null) return asked
+    const late = Promise.withResolvers<never>()
+    const cancel = clock.at(clock.nowMs() + STATEMENT_TIMEOUT_MS, () =>
+      late.reject(new Unavailable('database', 'no answer in time')),
+    )
+    return Promise.race([asked, late.promise]).finally(cancel)
+  }
+  const options = {
+    inbox,
+    network,
+    checkOut: async () => {
+      refuseWhenStopped()
+      return connections.checkOut()
+    },
+    onEnd: (unit: MemoryUnit) => void open.delete(unit),
   }
   return {
     start: async () => inbox.refuseWhileAway(),
     known,
-    begin: (claim, timeoutMs) => new MemoryUnit(inbox, claim, timeoutMs),
+    begin(claim, timeoutMs) {
+      const unit = new MemoryUnit(options, claim, timeoutMs)
+      open.add(unit)
+      return unit
+    },
     classify,
     explain: error => (error instanceof MemoryFailure ? error.message : null),
     stop: () => {
-      stopped ??= Promise.resolve(inbox.down())
+      if (stopped === null) for (const unit of open) unit.destroy()
+      stopped ??= Promise.resolve()
       return stopped
     },
     rows: () => [...inbox.rows.values()],
     effects: inbox.effects,
     down: () => inbox.down(),
-    up: () => {
-      if (stopped === null) inbox.up()
-    },
-    nextCommit: fate => void inbox.fates.push(fate),
+    up: () => inbox.up(),
+    nextCommit: fate => inbox.nextCommit(fate),
     claimsTake: durationMs => {
       inbox.claimDurationMs = durationMs
+    },
+    vanish: () => {
+      for (const unit of open) unit.vanish()
     },
   }
 }

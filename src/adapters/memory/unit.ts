@@ -1,36 +1,48 @@
-/** One attempt's transaction in memory: what it did is applied when it finishes, and nobody sees it before. */
-import { ClaimBusy, ClaimLost, CommitUnknown, TransactionAborted, UnitClosed } from '../../consumer/errors.ts'
-import type { Claim, Failure, Known, Transaction, Unit, UnitPhase } from '../../consumer/ports.ts'
-import { type Holder, MemoryFailure, type MemoryInbox } from './inbox.ts'
+/** One attempt's transaction in memory, as the process sees it: what it knows of its session is what has come over the link. */
+import { ClaimLost, CommitUnknown, Unavailable, UnitClosed } from '../../consumer/errors.ts'
+import type { Claim, Known, Transaction, Unit, UnitPhase } from '../../consumer/ports.ts'
+import { MemoryFailure, type MemoryInbox } from './inbox.ts'
+import { Link, type Network } from './link.ts'
+import { Session } from './session.ts'
 
-const TIMED_OUT: Failure = { kind: 'passing', reason: 'attempts-exhausted', timedOut: true }
-const ABORTED: Failure = { kind: 'passing', reason: 'attempts-exhausted', timedOut: false }
+export interface UnitOptions {
+  readonly inbox: MemoryInbox
+  readonly network: Network
+  /** Resolves when there is a connection for it; the answer gives it back. */
+  readonly checkOut: () => Promise<() => void>
+  /** Called when it holds nothing any more. */
+  readonly onEnd: (unit: MemoryUnit) => void
+}
+
+/** How much longer than its own timeouts the server may take to answer; then it is taken for frozen. As the Postgres adapter has it. */
+const ANSWER_MARGIN_MS = 1_000
 
 export class MemoryUnit implements Unit {
   readonly tx: Transaction
-  readonly #inbox: MemoryInbox
+  readonly #options: UnitOptions
   readonly #claim: Claim
   readonly #timeoutMs: number
-  readonly #holder: Holder
-  readonly #ended = Promise.withResolvers<void>()
+  readonly #link: Link
+  readonly #session: Session
   /** Rejects what waits when the connection breaks or the attempt is given up. */
   readonly #broken = Promise.withResolvers<never>()
-  readonly #effects: unknown[] = []
   #phase: UnitPhase = 'unopened'
   #taking = true
   #known: Known | null = null
   #opening: Promise<void> | null = null
   #lost: Error | null = null
-  #aborted = false
+  #isCommitSent = false
   /** Statements run one after the other, as on a connection. */
   #tail: Promise<void> = Promise.resolve()
-  #cancelIdle: (() => void) | null = null
+  #release: () => void = () => undefined
 
-  constructor(inbox: MemoryInbox, claim: Claim, timeoutMs: number) {
-    this.#inbox = inbox
+  constructor(options: UnitOptions, claim: Claim, timeoutMs: number) {
+    this.#options = options
     this.#claim = claim
     this.#timeoutMs = timeoutMs
-    this.#holder = { lose: error => this.#end(error), ended: this.#ended.promise }
+    this.#link = new Link(options.network)
+    const onLost = (error: Error): void => this.#link.hear(() => this.#end(error))
+    this.#session = new Session({ inbox: options.inbox, claim, timeoutMs, onLost })
     this.tx = {
       query: async (text, values) => {
         const statement = typeof text === 'string' ? { text, values } : { values, ...text }
@@ -57,7 +69,9 @@ export class MemoryUnit implements Unit {
     try {
       await this.#open()
       await this.#tail
-      this.#commit()
+      if (this.#lost !== null) throw this.#lost
+      this.#isCommitSent = true
+      await this.#ask(() => this.#session.commit())
       return null
     } catch (error) {
       if (error instanceof ClaimLost) return this.#known
@@ -69,8 +83,13 @@ export class MemoryUnit implements Unit {
 
   async abandon(): Promise<void> {
     if (!this.#taking) return
-    this.#taking = false
-    this.#end(new UnitClosed())
+    this.destroy()
+    // The way of a ROLLBACK and of its answer.
+    const { network } = this.#options
+    if (network !== null)
+      await new Promise<void>(
+        resolve => void network.clock.at(network.clock.nowMs() + 2 * network.latencyMs(), resolve),
+      )
   }
 
   destroy(): void {
@@ -78,27 +97,22 @@ export class MemoryUnit implements Unit {
     this.#end(new UnitClosed())
   }
 
+  /** Its process is gone, and knows nothing of it; the server finds out. */
+  vanish(): void {
+    this.#link.tell(() => this.#session.leave())
+  }
+
   async #query(text: string, values: readonly unknown[]): Promise<void> {
     if (this.#known !== null) throw new ClaimLost(this.#claim.handler)
     if (!this.#taking) throw new UnitClosed()
     await this.#open()
-    const done = this.#tail.then(() => this.#run(text, values))
+    const done = this.#tail.then(() => {
+      if (this.#lost !== null) throw this.#lost
+      return this.#ask(() => this.#session.run(text, values))
+    })
     // Whoever asked has the error; the chain only keeps the order.
     this.#tail = done.catch(() => undefined)
     await done
-  }
-
-  async #run(text: string, values: readonly unknown[]): Promise<void> {
-    if (this.#lost !== null) throw this.#lost
-    if (this.#aborted) throw new MemoryFailure(ABORTED)
-    this.#watchIdle()
-    if (text === 'effect') this.#effects.push(values[0])
-    if (text === 'hang') await this.#broken.promise
-    if (text === 'fail') {
-      this.#aborted = true
-      // Boundary: tests and simulations alone write this statement, and give a failure with it.
-      throw new MemoryFailure((values[0] ?? ABORTED) as Failure)
-    }
   }
 
   /** Once: who comes later waits for the same claim, or fails as the first did. */
@@ -109,66 +123,55 @@ export class MemoryUnit implements Unit {
 
   async #connectAndClaim(): Promise<void> {
     try {
+      if (this.#lost !== null) throw this.#lost
       this.#enter('connecting')
-      this.#inbox.connect(this.#holder)
+      await this.#checkOut()
       this.#enter('claiming')
-      await this.#claimEvent()
+      this.#known = await this.#ask(() => this.#session.connectAndClaim())
+      if (this.#known !== null) throw new ClaimLost(this.#claim.handler)
       this.#enter('open')
-      this.#watchIdle()
     } catch (error) {
       this.#end(new UnitClosed())
       throw error
     }
   }
 
-  async #claimEvent(): Promise<void> {
-    const { clock, claimDurationMs } = this.#inbox
-    const untilMs = clock.nowMs() + this.#timeoutMs
-    if (claimDurationMs > 0) await this.#waitUntil(clock.nowMs() + claimDurationMs)
-    for (;;) {
-      const other = this.#inbox.hold(this.#claim, this.#holder)
-      if (other === null) break
-      if (clock.nowMs() >= untilMs) throw new ClaimBusy(null)
-      await this.#waitUntil(untilMs, other.ended)
-    }
-    this.#known = this.#inbox.known(this.#claim)
-    if (this.#known !== null) throw new ClaimLost(this.#claim.handler)
-  }
-
-  /** Until then, or until `fact`; rejects when the connection breaks meanwhile. */
-  async #waitUntil(atMs: number, fact?: Promise<void>): Promise<void> {
-    const due = Promise.withResolvers<void>()
-    const cancel = this.#inbox.clock.at(atMs, due.resolve)
+  async #checkOut(): Promise<void> {
+    const checkedOut = this.#options.checkOut()
     try {
-      await Promise.race([due.promise, this.#broken.promise, ...(fact === undefined ? [] : [fact])])
-    } finally {
-      cancel()
+      this.#release = await Promise.race([checkedOut, this.#broken.promise])
+    } catch (error) {
+      void checkedOut.then(
+        release => release(),
+        () => undefined,
+      )
+      throw error
     }
   }
 
-  #commit(): void {
-    if (this.#lost !== null) throw this.#lost
-    const fate = this.#inbox.fates.shift() ?? 'done'
-    if (typeof fate === 'object') throw new MemoryFailure(fate)
-    if (this.#aborted) throw new TransactionAborted()
-    if (fate !== 'unknown-lost') this.#inbox.keep(this.#claim, this.#effects)
-    if (fate !== 'done') throw new CommitUnknown('as asked for')
-  }
-
-  /** As Postgres ends a session that stays idle in its transaction, so that a stopped process lets go of its claims. */
-  #watchIdle(): void {
-    this.#cancelIdle?.()
-    const { clock } = this.#inbox
-    this.#cancelIdle = clock.at(clock.nowMs() + this.#timeoutMs, () => this.#end(new MemoryFailure(TIMED_OUT)))
+  /** Rejects as the server does, when the connection breaks, and when nothing comes in time. */
+  async #ask<T>(serve: () => Promise<T>): Promise<T> {
+    const { network } = this.#options
+    const cancel = network?.clock.at(network.clock.nowMs() + this.#timeoutMs + ANSWER_MARGIN_MS, () =>
+      this.#end(new Unavailable('database', 'no answer in time')),
+    )
+    try {
+      return await Promise.race([this.#link.ask(serve), this.#broken.promise])
+    } finally {
+      cancel?.()
+    }
   }
 
   #end(why: Error): void {
-    this.#lost ??= why
+    if (this.#lost !== null) return
+    this.#lost = why
     this.#enter('closed')
-    this.#cancelIdle?.()
-    this.#broken.reject(this.#lost)
-    this.#inbox.leave(this.#claim, this.#holder)
-    this.#ended.resolve()
+    // A server that said why has kept nothing; one that was cut off may have kept everything.
+    const isUnknown = this.#isCommitSent && !(why instanceof MemoryFailure)
+    this.#broken.reject(isUnknown ? new CommitUnknown(why) : why)
+    this.#link.tell(() => this.#session.leave())
+    this.#release()
+    this.#options.onEnd(this)
   }
 
   /** One way: what ended meanwhile stays closed. */

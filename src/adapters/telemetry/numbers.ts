@@ -1,5 +1,5 @@
 /** The numbers behind the metrics: plain fields that are counted up as facts come, and read when somebody scrapes. */
-import type { CommitFailure, DeadLetterReason } from '../../consumer/ports.ts'
+import type { CommitFailure, DeadLetterReason, MissedCause } from '../../consumer/ports.ts'
 import type { Outcome } from '../../core/facts.ts'
 import { Histogram } from './histogram.ts'
 
@@ -21,7 +21,7 @@ export interface TopicNumbers {
   readonly stages: Readonly<Record<Stage, Histogram>>
   readonly handlers: Map<string, HandlerNumbers>
   redelivered: number
-  readonly missed: Record<'retention' | 'reset', number>
+  readonly missed: Record<MissedCause, number>
 }
 
 export interface HandlerOfTopics {
@@ -54,7 +54,7 @@ export class Numbers {
         stages: noDurations(),
         handlers: new Map(),
         redelivered: 0,
-        missed: { retention: 0, reset: 0 },
+        missed: { retention: 0, reset: 0, unreadable: 0 },
       }
       this.topics.set(topic, numbers)
     }

@@ -1,4 +1,4 @@
-import type { Failure, Known, Telemetry } from '../../consumer/ports.ts'
+import type { Failure, Known, MissedCause, Telemetry } from '../../consumer/ports.ts'
 import type { Command, Fact, Now, OffsetToCommit, Sentence, Task } from '../../core/facts.ts'
 import type { Assignment, Taken } from '../../core/record.ts'
 import type { Histogram } from './histogram.ts'
@@ -19,6 +19,8 @@ export class Recorder<R extends Taken> implements Telemetry<R> {
   readonly #numbers: Numbers
   /** By epoch: what is ours. */
   readonly #live = new Map<number, Uncommitted>()
+  /** Epochs that are being handed over: a join that does not name them leaves them with us until they are revoked. */
+  readonly #leaving = new Set<number>()
   /** When the rebalance that is under way began. */
   #joiningSinceMs: number | null = null
 
@@ -41,7 +43,7 @@ export class Recorder<R extends Taken> implements Telemetry<R> {
     this.#numbers.fetchedBytes += bytes
   }
 
-  missed({ topic, from, to, cause }: { topic: string; from: number; to: number; cause: 'retention' | 'reset' }): void {
+  missed({ topic, from, to, cause }: { topic: string; from: number; to: number; cause: MissedCause }): void {
     this.#numbers.topic(topic).missed[cause] += Math.max(0, to - from)
   }
 
@@ -54,11 +56,19 @@ export class Recorder<R extends Taken> implements Telemetry<R> {
     switch (fact.type) {
       case 'joined':
         return this.#joined(fact.assignments, now)
-      case 'joining':
+      case 'assigned':
+        for (const assignment of fact.assignments) this.#assigned(assignment)
+        return
+      case 'revoking':
+        for (const { epoch } of fact.assignments) if (this.#live.has(epoch)) this.#leaving.add(epoch)
         this.#joiningSinceMs ??= now.nowMs
+        return
+      case 'revoked':
+        for (const { epoch } of fact.assignments) this.#gone(epoch)
         return
       case 'lost':
         this.#live.clear()
+        this.#leaving.clear()
         this.#joiningSinceMs ??= now.nowMs
         return
       case 'fetched':
@@ -81,6 +91,8 @@ export class Recorder<R extends Taken> implements Telemetry<R> {
         this.#numbers.commits[fact.cause]++
         return
       case 'membershipConfirmed':
+      case 'restored':
+      case 'held':
       case 'offsetsKnown':
       case 'intakeHeld':
       case 'deadLetterFailed':
@@ -95,19 +107,34 @@ export class Recorder<R extends Taken> implements Telemetry<R> {
 
   #joined(assignments: readonly Assignment[], { nowMs }: Now): void {
     this.#numbers.rebalances++
-    // The first join of a process follows nothing that it interrupts.
-    if (this.#joiningSinceMs !== null) this.#numbers.rebalanceDuration.observeMs(nowMs - this.#joiningSinceMs)
-    this.#joiningSinceMs = null
-    const epochs = new Set(assignments.map(({ epoch }) => epoch))
-    for (const epoch of this.#live.keys()) if (!epochs.has(epoch)) this.#live.delete(epoch)
-    for (const { epoch, topic } of assignments) {
-      if (!this.#live.has(epoch)) this.#live.set(epoch, { topic, offsets: [], settledAtMs: [] })
+    for (const { epoch } of assignments) this.#leaving.delete(epoch)
+    // The first join of a process follows nothing that it interrupts; one that takes partitions away begins what the next one ends.
+    if (this.#joiningSinceMs !== null && this.#leaving.size === 0) {
+      this.#numbers.rebalanceDuration.observeMs(nowMs - this.#joiningSinceMs)
+      this.#joiningSinceMs = null
     }
+    const epochs = new Set(assignments.map(({ epoch }) => epoch))
+    for (const epoch of this.#live.keys()) if (!epochs.has(epoch) && !this.#leaving.has(epoch)) this.#gone(epoch)
+    for (const assignment of assignments) this.#assigned(assignment)
+  }
+
+  #gone(epoch: number): void {
+    this.#live.delete(epoch)
+    this.#leaving.delete(epoch)
+  }
+
+  #assigned({ epoch, topic }: Assignment): void {
+    if (!this.#live.has(epoch)) this.#live.set(epoch, { topic, offsets: [], settledAtMs: [] })
   }
 
   #fetched(record: R, { topic, epoch }: Assignment, now: Now): void {
+    const { kind } = record.disposition
+    if (kind === 'completed') {
+      this.#numbers.topic(topic).redelivered++
+      return
+    }
     this.#sinceTimestamp(this.#numbers.topic(topic).stages.broker, record, now)
-    if (record.disposition.kind !== 'ignore') return
+    if (kind !== 'ignore') return
     this.#numbers.handler(topic, NO_HANDLER).records.ignored++
     this.#done(record, { topic, epoch }, now)
   }
@@ -172,7 +199,7 @@ export class Recorder<R extends Taken> implements Telemetry<R> {
 }
 
 function handlerOf({ record: { disposition } }: Task): string | null {
-  return disposition.kind === 'ignore' ? null : disposition.handler
+  return disposition.kind === 'handle' || disposition.kind === 'dead-letter' ? disposition.handler : null
 }
 
 /** `held`: no attempt was spent, and the record is as good as before. */

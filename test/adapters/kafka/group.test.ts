@@ -1,19 +1,36 @@
-import type { Broker, Cluster } from 'kafkajs'
+import type { Broker, Cluster, GroupMember } from 'kafkajs'
 import kafkajs from 'kafkajs'
 import { expect, test } from 'vitest'
-import { type GroupHooks, hookedRoundRobin } from '../../../src/adapters/kafka/group.ts'
+import { assigners, COOPERATIVE, type GroupHooks } from '../../../src/adapters/kafka/group.ts'
+import { encodeOwned } from '../../../src/core/assignor.ts'
+import type { TopicPartition } from '../../../src/core/record.ts'
+
+const { AssignerProtocol, PartitionAssigners } = kafkajs
 
 interface Fake {
   nodeIds: number[]
   failures: number
   readonly steps: string[]
+  /** Partitions by topic; a topic that is not there is missing, one without a number is forbidden. */
+  readonly topics: Record<string, number | null>
 }
 
 function setUp(hooks: Partial<GroupHooks> = {}) {
-  const fake: Fake = { nodeIds: [1, 2], failures: 0, steps: [] }
+  const fake: Fake = { nodeIds: [1, 2], failures: 0, steps: [], topics: {} }
+  const metadata = async ([topic = '']: string[]) => {
+    const partitions = fake.topics[topic]
+    if (partitions === undefined) throw Object.assign(new Error(topic), { type: 'UNKNOWN_TOPIC_OR_PARTITION' })
+    if (partitions === null) throw Object.assign(new Error(topic), { type: 'TOPIC_AUTHORIZATION_FAILED' })
+    return {
+      topicMetadata: [
+        { topic, partitionMetadata: Array.from({ length: partitions }, (_, partitionId) => ({ partitionId })) },
+      ],
+    }
+  }
   // Boundary: only the methods that the hooks touch.
   const cluster = {
     getNodeIds: () => fake.nodeIds,
+    findBroker: async () => ({ metadata }),
     refreshMetadata: async () => void fake.steps.push('refresh'),
     findGroupCoordinator: async () => {
       fake.steps.push('find')
@@ -22,17 +39,36 @@ function setUp(hooks: Partial<GroupHooks> = {}) {
       return { isConnected: () => true }
     },
   } as unknown as Cluster
-  const assigner = hookedRoundRobin({
+  const [factory] = assigners({
     clusterMade: () => undefined,
     beforeJoin: async () => void fake.steps.push('before'),
     coordinatorFound: (_coordinator: Broker) => void fake.steps.push('found'),
     coordinatorNotFound: async () => void fake.steps.push('not found'),
+    topicUnseen: topic => void fake.steps.push(`unseen ${topic}`),
+    owned: () => [],
     ...hooks,
   })
+  if (factory === undefined) throw new Error('no assigner')
   // Boundary: the assigner logs nothing.
-  assigner({ cluster, groupId: 'group', logger: {} as never })
-  return { cluster, fake }
+  const assigner = factory({ cluster, groupId: 'group', logger: {} as never })
+  const shares = async (...members: GroupMember[]) =>
+    new Map(
+      (await assigner.assign({ members, topics: [] })).map(({ memberId, memberAssignment }) => [
+        memberId,
+        AssignerProtocol.MemberAssignment.decode(memberAssignment)?.assignment ?? {},
+      ]),
+    )
+  return { cluster, fake, assigner, shares }
 }
+
+function member(memberId: string, topics: string[], owned: readonly TopicPartition[] | Buffer = []): GroupMember {
+  const userData = Buffer.isBuffer(owned) ? owned : Buffer.from(encodeOwned(owned))
+  return { memberId, memberMetadata: AssignerProtocol.MemberMetadata.encode({ version: 1, topics, userData }) }
+}
+
+const places = (topic: string, ...partitions: number[]) => partitions.map(partition => ({ topic, partition }))
+
+// ── The hooks of a join ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 test('the nodes of before are known when the last broker is gone: without any, kafkajs gives up for good', () => {
   const { cluster, fake } = setUp()
@@ -47,17 +83,8 @@ test('a coordinator that is not found is looked for again, within the same join'
   const { cluster, fake } = setUp()
   fake.failures = 2
   await cluster.findGroupCoordinator({ groupId: 'group' })
-  expect(fake.steps).toEqual([
-    'before',
-    'find',
-    'not found',
-    'refresh',
-    'find',
-    'not found',
-    'refresh',
-    'find',
-    'found',
-  ])
+  const again = ['find', 'not found', 'refresh']
+  expect(fake.steps).toEqual(['before', ...again, ...again, 'find', 'found'])
 })
 
 test('other groups are none of our business', async () => {
@@ -69,4 +96,98 @@ test('other groups are none of our business', async () => {
 test('a join that is not wanted any more ends', async () => {
   const { cluster } = setUp({ beforeJoin: () => Promise.reject(new kafkajs.KafkaJSNonRetriableError('stopping')) })
   await expect(cluster.findGroupCoordinator({ groupId: 'group' })).rejects.toThrow('stopping')
+})
+
+// ── What is said and shared out ─────────────────────────────────────────────────────────────────────────────────────────
+
+test("ours is offered first, and kafkajs' round robin behind it: a group in which one member knows only that stays on it", () => {
+  const { assigner } = setUp()
+  const [ours, roundRobin, ...more] = assigners({} as GroupHooks)
+  expect(ours).toBeTypeOf('function')
+  expect(roundRobin).toBe(PartitionAssigners.roundRobin)
+  expect(more).toEqual([])
+  expect(assigner.name).toBe(COOPERATIVE)
+})
+
+test('a join says what is ours at that moment, what is leaving included', () => {
+  let owned = places('orders', 0, 1)
+  const { assigner } = setUp({ owned: () => owned })
+  const said = () => {
+    const { name, metadata } = assigner.protocol({ topics: ['orders'] })
+    const { topics, userData } = AssignerProtocol.MemberMetadata.decode(metadata) ?? { topics: [], userData: null }
+    return { name, topics, userData: String(userData) }
+  }
+  expect(said()).toEqual({ name: COOPERATIVE, topics: ['orders'], userData: encodeOwned(owned) })
+  owned = places('orders', 1)
+  expect(said().userData).toBe(encodeOwned(owned))
+})
+
+test('partitions are shared evenly, and what a member claims stays with it or is withheld', async () => {
+  const { fake, shares } = setUp()
+  fake.topics['orders'] = 4
+  expect(await shares(member('a', ['orders'], places('orders', 0, 1, 2, 3)), member('b', ['orders']))).toEqual(
+    new Map([
+      ['a', { orders: [0, 1] }],
+      ['b', {}],
+    ]),
+  )
+  expect(await shares(member('a', ['orders'], places('orders', 0, 1)), member('b', ['orders']))).toEqual(
+    new Map([
+      ['a', { orders: [0, 1] }],
+      ['b', { orders: [2, 3] }],
+    ]),
+  )
+})
+
+test('a topic that only another member reads is shared out too, and to nobody else', async () => {
+  const { fake, shares } = setUp()
+  Object.assign(fake.topics, { orders: 2, payments: 2 })
+  const shared = await shares(member('leader', ['orders']), member('newer', ['orders', 'payments']))
+  expect(shared.get('newer')).toHaveProperty('payments', [0, 1])
+  expect(shared.get('leader')).not.toHaveProperty('payments')
+})
+
+test.each([
+  ['missing', undefined],
+  ['hidden', null],
+])('a topic that is %s keeps no other from being shared out, and is named', async (_how, partitions) => {
+  const { fake, shares } = setUp()
+  fake.topics['orders'] = 1
+  if (partitions !== undefined) fake.topics['payments'] = partitions
+  expect(await shares(member('a', ['payments', 'orders']))).toEqual(new Map([['a', { orders: [0] }]]))
+  expect(fake.steps).toEqual(['unseen payments'])
+})
+
+test('a broker that does not answer ends the round: what nobody knows would be taken from everybody', async () => {
+  const { cluster, shares } = setUp()
+  cluster.findBroker = () => Promise.reject(new kafkajs.KafkaJSConnectionError('no answer'))
+  await expect(shares(member('a', ['orders']))).rejects.toThrow('no answer')
+})
+
+test.each([
+  ['garbage', Buffer.from('garbage')],
+  ['nothing', Buffer.alloc(0)],
+  ['another version', Buffer.from(JSON.stringify({ version: 2, owned: [] }))],
+])('a member whose claims are %s claims nothing, and gets its share', async (_what, userData) => {
+  const { fake, shares } = setUp()
+  fake.topics['orders'] = 2
+  const shared = await shares(member('a', ['orders'], userData), member('b', ['orders'], places('orders', 0)))
+  expect(shared).toEqual(
+    new Map([
+      ['a', { orders: [1] }],
+      ['b', { orders: [0] }],
+    ]),
+  )
+})
+
+test('two claims on one partition withhold it from both', async () => {
+  const { fake, shares } = setUp()
+  fake.topics['orders'] = 1
+  const claim = places('orders', 0)
+  expect(await shares(member('a', ['orders'], claim), member('b', ['orders'], claim))).toEqual(
+    new Map([
+      ['a', {}],
+      ['b', {}],
+    ]),
+  )
 })

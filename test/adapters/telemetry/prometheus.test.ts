@@ -83,7 +83,15 @@ function task(offset: number, more: Partial<Task> = {}): Task {
 }
 
 function fetched(records: readonly Taken[], assignment = ORDERS): Fact {
-  return { type: 'fetched', assignment, records, positionBefore: 0, positionAfter: 100, highWatermark: 100 }
+  return {
+    type: 'fetched',
+    assignment,
+    records,
+    positionBefore: 0,
+    positionAfter: 100,
+    highWatermark: 100,
+    leaderEpoch: 0,
+  }
 }
 
 const at = (nowMs: number): Now => ({ nowMs, wallMs: WALL_MS + nowMs })
@@ -97,7 +105,7 @@ const settled = (offset: number, outcome: 'acked' | 'duplicate' = 'acked', more:
 })
 const committed = (nextOffset: number, assignment = ORDERS): Fact => ({
   type: 'committed',
-  offsets: [{ assignment, nextOffset }],
+  offsets: [{ assignment, nextOffset, metadata: '' }],
 })
 const failed = (failure: Failure): Fact => ({ type: 'failed', task: task(0), failure, error: 'x' })
 const sample = async (series: string): Promise<number | undefined> => samplesOf(await prom.metrics()).get(series)
@@ -190,7 +198,7 @@ describe('the exposition', () => {
       ['sluice_records_total', 2 * 2 + 3 * 3],
       ['sluice_attempts_total', 3 * 5],
       ['sluice_dead_letters_total', 5 * 12],
-      ['sluice_missed_records_total', 2 * 2],
+      ['sluice_missed_records_total', 2 * 3],
       ['sluice_commits_total', 4],
       ['sluice_in_flight_records', 2],
     ] as const
@@ -345,6 +353,50 @@ describe('records', () => {
     expect(await sample('sluice_dead_letters_total{handler="order",reason="rejected",topic="orders"}')).toBe(1)
   })
 
+  test('that an assignment before this one has settled are counted as redelivered, and as nothing else', async () => {
+    join()
+    hear(1, fetched([record(0, { kind: 'completed' }), record(1, { kind: 'completed' }), record(2)]))
+    hear(2, fetched([record(3, { kind: 'completed' })], { ...ORDERS, epoch: 99 }))
+    expect(await sample('sluice_redelivered_records_total{topic="orders"}')).toBe(2)
+    expect([await stage('broker', 'count'), await stage('end_to_end', 'count')]).toEqual([1, 0])
+    hear(3, committed(10))
+    expect(await stage('commit', 'count'), 'they were committed before').toBe(0)
+    const counted = [...samplesOf(await prom.metrics())].filter(([key]) => key.startsWith('sluice_records_total'))
+    expect(counted.every(([, value]) => value === 0)).toBe(true)
+  })
+
+  test('that settle during a hand-over count until the partition is revoked, whatever is joined meanwhile', async () => {
+    const other = { ...ORDERS, partition: 1, epoch: 2 }
+    join(0, ORDERS, other)
+    hear(1, { type: 'revoking', assignments: [ORDERS] })
+    join(2, other)
+    hear(3, settled(0))
+    join(4, other)
+    hear(5, settled(1), committed(2))
+    expect(await sample('sluice_records_total{handler="order",outcome="acked",topic="orders"}')).toBe(2)
+    expect(await stage('commit', 'count')).toBe(2)
+    hear(6, { type: 'revoked', assignments: [ORDERS] }, settled(2), committed(3))
+    expect(await sample('sluice_records_total{handler="order",outcome="acked",topic="orders"}')).toBe(2)
+    expect(await stage('commit', 'count')).toBe(2)
+  })
+
+  test('of a partition that was given back, and then is not named, are not settled', async () => {
+    join()
+    hear(1, { type: 'revoking', assignments: [ORDERS] })
+    join(2)
+    join(3, { ...ORDERS, partition: 1, epoch: 2 })
+    hear(4, settled(0))
+    expect(await sample('sluice_records_total{handler="order",outcome="acked",topic="orders"}')).toBe(0)
+  })
+
+  test('of a log that is another one are settled under its new epoch only', async () => {
+    join()
+    const renewed = { ...ORDERS, epoch: 2 }
+    hear(1, { type: 'revoked', assignments: [ORDERS] }, { type: 'assigned', assignments: [renewed] })
+    hear(2, settled(0), settled(0, 'acked', { assignment: renewed }))
+    expect(await sample('sluice_records_total{handler="order",outcome="acked",topic="orders"}')).toBe(1)
+  })
+
   test('that were seen before, or say another thing than before, are counted', async () => {
     prom.telemetry.duplicate({ topic: 'orders', handler: 'order' }, { redelivered: true, conflicting: false })
     prom.telemetry.duplicate({ topic: 'orders', handler: 'order' }, { redelivered: false, conflicting: true })
@@ -385,8 +437,8 @@ describe('the group', () => {
 
   test('rebalances are measured from leaving off to the join; the first join follows nothing', async () => {
     join(5_000)
-    hear(6_000, { type: 'joining' })
-    hear(6_500, { type: 'joining' })
+    hear(6_000, { type: 'revoking', assignments: [ORDERS] })
+    hear(6_500, { type: 'revoking', assignments: [ORDERS] })
     join(8_000)
     expect(await sample('sluice_rebalances_total{}')).toBe(2)
     expect(await sample('sluice_rebalance_duration_seconds_count{}')).toBe(1)
@@ -395,6 +447,18 @@ describe('the group', () => {
     join(9_500)
     join(20_000)
     expect(await sample('sluice_rebalance_duration_seconds_sum{}')).toBe(2.5)
+  })
+
+  test('a rebalance that takes partitions away lasts until the join after they were handed over', async () => {
+    const other = { ...ORDERS, partition: 1, epoch: 2 }
+    join(0, ORDERS, other)
+    hear(1_000, { type: 'revoking', assignments: [ORDERS] })
+    join(1_000, other)
+    expect(await sample('sluice_rebalance_duration_seconds_count{}')).toBe(0)
+    hear(2_500, { type: 'revoked', assignments: [ORDERS] })
+    join(4_000, other)
+    expect(await sample('sluice_rebalances_total{}')).toBe(3)
+    expect(await sample('sluice_rebalance_duration_seconds_sum{}')).toBe(3)
   })
 
   test('fetches are measured', async () => {
