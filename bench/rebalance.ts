@@ -1,7 +1,8 @@
 /**
  * `npm run bench:rebalance`: what joins, leaves and kills cost a group under load, on real processes and a real broker. Prints a
- * table; exits 1 when a planned join or leave had any record delivered again, or a record was lost. Under three minutes.
+ * table and writes it to bench/rebalance.md; exits 1 when a planned join or leave had any record delivered again, or a record was lost. Under three minutes.
  */
+import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { findParts } from '../dev/stack/find.ts'
 import { KAFKA_VERSION } from '../dev/stack/maven.ts'
@@ -22,8 +23,8 @@ const KILLS = 2
 const SESSION = { KAFKA_SESSION_TIMEOUT_MS: '6000', KAFKA_REBALANCE_TIMEOUT_MS: '10000' }
 
 const WORK = {
-  'each record 10 ms': { TEST_WORK_MS: '10' },
-  'each record 10 ms, one in 47 takes 1.5 s': { TEST_WORK_MS: '10', TEST_SLOW: '47:1500' },
+  '10 ms a record': { TEST_WORK_MS: '10' },
+  '10 ms a record, one in 47 takes 1.5 s': { TEST_WORK_MS: '10', TEST_SLOW: '47:1500' },
 } as const
 type Work = keyof typeof WORK
 
@@ -139,21 +140,32 @@ const SETTING = `${PER_SECOND.toLocaleString('en')} records a second over ${PART
 member is missed after a session of ${SESSION.KAFKA_SESSION_TIMEOUT_MS} ms. Standing still: the longest time without a start on a partition, average / worst over
 partitions and events; steady: the same in the quiet time before.`
 
+const said: string[] = ['# Rebalances', 'Written by `npm run bench:rebalance`; do not edit.']
+
+function say(text: string): void {
+  said.push(text)
+  console.log(`${text}\n`)
+}
+
 const beganMs = nowMs()
 const parts = await findParts({ say: line => console.error(line) })
 const faults: string[] = []
 try {
-  console.log(`${machine(parts)}\n\n${SETTING}`)
+  say(machine(parts))
+  say(SETTING)
   // Boundary: the keys of a literal.
   for (const work of Object.keys(WORK) as Work[]) {
     const outcome = await run(parts, work)
     faults.push(...faultsOf(outcome))
-    console.log(`\n${work}:\n\n${table(outcome)}`)
+    say(`## With work of ${work}`)
+    say(table(outcome))
   }
-  console.log(`\nThe broker is killed (SIGKILL) under load:\n\n${brokerLine(await killBroker(parts))}`)
+  say('## When the broker is killed (SIGKILL) under load')
+  say(brokerLine(await killBroker(parts)))
 } finally {
   await parts.stop()
 }
 console.log(`\n${((nowMs() - beganMs) / 1_000).toFixed(0)} s in all.`)
 for (const fault of faults) console.error(fault)
+if (faults.length === 0) writeFileSync(new URL('rebalance.md', import.meta.url), `${said.join('\n\n')}\n`)
 process.exitCode = faults.length === 0 ? 0 : 1

@@ -77,7 +77,7 @@ export interface SourceListener {
   revoking(assignments: readonly Assignment[]): Promise<void>
   /** These are gone, handed over or not; the others go on untouched. */
   revoked(assignments: readonly Assignment[]): void
-  /** Why nothing more can be read of this partition, in a sentence for an operator; null when it can again. The others go on. */
+  /** Why nothing more can be read of this partition, in a sentence for an operator; null when it can again, which the source finds out by itself unless it is paused. The others go on. */
   held(partition: { assignment: Assignment; why: string | null }): void
   /** The partition's log is another one now (truncated, or created again): `gone` is gone, and `assignment` begins. */
   renewed(partition: { gone: Assignment; assignment: Assignment }): void
@@ -88,7 +88,7 @@ export interface SourceListener {
   offsetsKnown(offsets: readonly PartitionOffsets[]): void
   /** Offsets [from, to) of the log were skipped, since it no longer has them. */
   missed(range: { assignment: Assignment; from: number; to: number; cause: MissedCause }): void
-  /** The coordinator took a heartbeat or a join that was sent at `askedAtMs` (monotonic): an answer that is read late confirms nothing of now. */
+  /** The coordinator took a heartbeat or a join (then it follows `joined`) that was sent at `askedAtMs`, monotonic: an answer that is read late confirms nothing of now. */
   membershipConfirmed(askedAtMs: number): void
   /** One request's cost on the network and at the broker. */
   fetchDone(cost: { durationMs: number; bytes: number }): void
@@ -113,8 +113,8 @@ export interface RecordSource {
   /** The counterpart; safe at any time. */
   resume(assignments: readonly Assignment[]): void
   /**
-   * Stores `nextOffset` and `metadata` (at most 4,096 characters) for assignments that are live, passes over the others. Where the
-   * broker takes less metadata, the offset is stored without. Bounded in time; never rejects.
+   * Stores `nextOffset` and `metadata` (at most 4,096 characters) for assignments that are live, passes over the others. Where the broker takes less metadata,
+   * the offset is stored without. For one whose log may be another one nothing is stored, and the answer is a failure. Bounded in time; never rejects.
    */
   commit(offsets: readonly OffsetToCommit[]): Promise<CommitResult>
   /** Asks for a new generation with the same member; the source does it when it can. */

@@ -59,10 +59,7 @@ export class Engine<R extends Taken> {
       gate: this.#gate,
       inFlightMax: options.inFlightMax,
       random: options.random,
-      onSettled: partition => {
-        commits.moved(partition)
-        this.#forgetIdleBreakers()
-      },
+      onSettled: partition => commits.moved(partition),
     })
   }
 
@@ -158,7 +155,7 @@ export class Engine<R extends Taken> {
 
   #joined(assignments: readonly Assignment[]): void {
     this.#lifecycle = advance(this.#lifecycle, 'running')
-    this.#standing.joined(this.#now.nowMs)
+    this.#standing.joined()
     const epochs = new Set(assignments.map(({ epoch }) => epoch))
     for (const partition of this.#holdings.all()) {
       if (partition.stay === 'staying' && !epochs.has(partition.assignment.epoch)) this.#drop(partition)
@@ -198,12 +195,6 @@ export class Engine<R extends Taken> {
     this.#commits.gone(partition)
     const tasks = this.#holdings.drop(partition)
     if (tasks.length > 0) this.#command({ type: 'abort', tasks })
-    this.#forgetIdleBreakers()
-  }
-
-  /** A probe may end without telling, as the last record in hand: a breaker must not stay open for want of another one. */
-  #forgetIdleBreakers(): void {
-    if (this.#holdings.budget.records === 0) this.#gate.forgetBreakers()
   }
 
   #fetched(fetched: Fetched<R>): void {
@@ -233,6 +224,8 @@ export class Engine<R extends Taken> {
 
   #act(): void {
     const { nowMs } = this.#now
+    // A probe may end without telling, as the last record in hand: a breaker must not stay open for want of another one.
+    if (this.#holdings.budget.records === 0) this.#gate.forgetBreakers()
     if (this.#standingStill(this.#now) === null) this.#commands.push(...this.#attempts.start(this.#now))
     this.#pauseOrResume()
     const waitedFor = this.#lifecycle === 'draining' || this.#holdings.handOverNeedsCommit

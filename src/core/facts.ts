@@ -114,7 +114,8 @@ export type Fact<R extends Taken = Taken> =
   | { readonly type: 'drainTimedOut' }
 
 /**
- * `generation`: the group is moving on, the next join settles it. `fenced`: the coordinator no longer knows this member.
+ * `generation`: the group is moving on (the next join settles it), or a partition's log may be another one: not now, and nobody's fault.
+ * `fenced`: the coordinator no longer knows this member.
  * `refused`: anything else; two in a row ask for a rejoin, since the client looks for a new coordinator only then.
  */
 export type CommitFailure = 'generation' | 'fenced' | 'refused'

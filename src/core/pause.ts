@@ -1,4 +1,7 @@
-/** Why a partition's fetching is to be paused, if it is. What pauses it and what lets it go on differ, so that it does not flap. */
+/**
+ * Why a partition's fetching is to be paused, if it is. What pauses it and what lets it go on differ, so that it does not flap. What the
+ * source holds by itself is not paused: it finds out by fetching that it can go on.
+ */
 import type { Budget } from './budget.ts'
 import type { Holdings } from './holdings.ts'
 import type { Partition } from './partition.ts'
@@ -30,7 +33,6 @@ export function pauseWanted<R extends Taken>(
   partitions: number,
 ): PauseReason | null {
   const { paused, windowUsed } = partition
-  if (partition.sourceHeld !== null) return 'source'
   if (partition.intakeHeld !== null) return 'intake'
   if (windowUsed >= (paused === 'window' ? WINDOW_RESUME : 1)) return 'window'
   if (paused === 'budget') return budget.mayResume(partition, partitions) ? null : 'budget'

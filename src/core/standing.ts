@@ -24,9 +24,9 @@ export class Standing {
     return this.#state === 'consuming'
   }
 
-  joined(nowMs: number): void {
+  /** Says nothing of when the coordinator has seen us: an answer to a join may have lain here for long, too. */
+  joined(): void {
     this.#state = 'consuming'
-    this.#confirmedAtMs = nowMs
   }
 
   /** A heartbeat, a commit or a join was taken that we sent at this time. */

@@ -1,8 +1,8 @@
 /** What the engine can say of itself at any moment. Plain data: `/status`, the metrics and `lag` are read from it. */
 import type { LifecycleState } from './lifecycle.ts'
 
-/** Why a partition's fetching is paused: what is in hand, its window, a schema it waits for, a log that can not be read on, or a stop. */
-export type PauseReason = 'budget' | 'window' | 'intake' | 'source' | 'stopping'
+/** Why a partition's fetching is paused: what is in hand, its window, a schema it waits for, or a stop. */
+export type PauseReason = 'budget' | 'window' | 'intake' | 'stopping'
 
 export interface PartitionStatus {
   readonly topic: string

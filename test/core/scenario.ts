@@ -96,7 +96,7 @@ export class Scenario {
       this.#leaving.delete(partition)
       return this.#assignments.get(partition) ?? this.#begin(partition)
     })
-    return this.tell({ type: 'joined', assignments })
+    return this.tell({ type: 'joined', assignments }, { type: 'membershipConfirmed', askedAtMs: this.now.nowMs })
   }
 
   #begin(partition: number): Assignment {

@@ -5,7 +5,8 @@ const SESSION_MS = 30_000
 
 function member(nowMs = 0): Standing {
   const standing = new Standing(SESSION_MS)
-  standing.joined(nowMs)
+  standing.joined()
+  standing.confirmed(nowMs)
   return standing
 }
 
@@ -14,7 +15,7 @@ describe('membership', () => {
     const standing = new Standing(SESSION_MS)
     expect([standing.isMember, standing.mayCommit]).toEqual([false, false])
     expect(standing.whyStill(0)).toBe('waiting to join the group')
-    standing.joined(0)
+    standing.joined()
     expect([standing.isMember, standing.mayCommit, standing.whyStill(0)]).toEqual([true, true, null])
   })
 
@@ -30,7 +31,7 @@ describe('membership', () => {
     const standing = member()
     standing.lost()
     expect([standing.isMember, standing.mayCommit]).toEqual([false, false])
-    standing.joined(1)
+    standing.joined()
     expect(standing.whyStill(1)).toBeNull()
   })
 })
@@ -42,7 +43,7 @@ describe('a coordinator that does not know us', () => {
     standing.confirmed(1)
     expect([standing.isMember, standing.mayCommit]).toEqual([true, false])
     expect(standing.whyStill(1)).toMatch(/^fenced: the coordinator does not know this member/)
-    standing.joined(2)
+    standing.joined()
     expect([standing.mayCommit, standing.whyStill(2)]).toEqual([true, null])
   })
 })
@@ -60,10 +61,20 @@ describe('silence', () => {
     expect(standing.whyStill(70_000)).not.toBeNull()
   })
 
-  test('is counted anew from a join', () => {
+  test('is not ended by a join alone: its answer may have lain here for long', () => {
     const standing = member()
-    standing.joined(29_000)
+    standing.joined()
+    expect(standing.whyStill(30_000)).not.toBeNull()
+    standing.confirmed(29_000)
     expect(standing.whyStill(58_999)).toBeNull()
     expect(standing.whyStill(59_000)).not.toBeNull()
+  })
+
+  test('is counted from the latest that was sent, in whatever order the answers are read', () => {
+    const standing = member()
+    standing.confirmed(20_000)
+    standing.confirmed(10_000)
+    expect(standing.whyStill(49_999)).toBeNull()
+    expect(standing.whyStill(50_000)).not.toBeNull()
   })
 })

@@ -29,7 +29,8 @@ export async function watch({ args, cwd, silenceMsMax, onLine }: Watched): Promi
     // A group of its own: what it has started ends with it.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NO_COLOR: '1' },
+    // Properties draw the same cases each time: what is found once is found again.
+    env: { ...process.env, NO_COLOR: '1', SLUICE_SEED: '1' },
   })
   running.add(child)
   let lastWords = ''

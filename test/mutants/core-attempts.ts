@@ -69,6 +69,7 @@ export const ATTEMPTS = [
       name: 'an attempt that gets through does not close the breaker',
       text: "this.#ended(task, 'up', now)",
       replacement: "this.#ended(task, 'none', now)",
+      tests: ['test/core/engine.test.ts'],
     },
     {
       name: 'a probe that fails does not count as one that failed',

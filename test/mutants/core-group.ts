@@ -157,9 +157,9 @@ export const GROUP = [
       tests: ['test/core/assignor-properties.test.ts'],
     },
     {
-      name: 'a move outweighs balance',
+      name: 'to stay where it is outweighs balance',
       text: 'const weight = members + 1',
-      replacement: 'const weight = 1',
+      replacement: 'const weight = 0',
       tests: ['test/core/assignor-properties.test.ts'],
     },
   ]),

@@ -113,12 +113,7 @@ export const OFFSETS = [
       name: 'a second write of dead letters begins beside the first',
       text: 'if (this.letters.length > 0 || nowMs < (this.lettersRefused?.retryAtMs ?? 0)) return []',
       replacement: 'if (nowMs < (this.lettersRefused?.retryAtMs ?? 0)) return []',
-      tests: [
-        'test/core/partition.test.ts',
-        'test/core/hand-overs.test.ts',
-        'test/core/engine.test.ts',
-        'test/simulation/engine.test.ts',
-      ],
+      tests: ['test/core/dead-letters-are-written-one-batch-at-a-time.test.ts'],
     },
     {
       name: 'a record that rests keeps its lane closed when its partition is lost',

@@ -140,7 +140,6 @@ export class Checker {
   #joined(assignments: readonly Assignment[]): void {
     if (this.lifecycle === 'starting') this.lifecycle = 'running'
     this.standing = 'consuming'
-    this.#confirmedAtMs = this.#now.nowMs
     const epochs = new Set(assignments.map(({ epoch }) => epoch))
     for (const tenure of this.live.values()) {
       if (tenure.stay === 'staying' && !epochs.has(tenure.assignment.epoch)) this.#drop(tenure)

@@ -162,7 +162,7 @@ export class World {
     const source = this.#source
     switch (step.type) {
       case 'join':
-        return source.joined(step)
+        return [...source.joined(step), { type: 'membershipConfirmed', askedAtMs: this.#nowMs }]
       case 'revoking':
         return source.revoking(step)
       case 'revoked':
@@ -230,7 +230,8 @@ export class World {
 
   #joinAll(): void {
     const places = PLACES.map((_, index) => index)
-    this.#tell(...this.#source.joined({ places, whole: false, order: 0 }), this.#source.offsetsKnown())
+    const joined = this.#source.joined({ places, whole: false, order: 0 })
+    this.#tell(...joined, { type: 'membershipConfirmed', askedAtMs: this.#nowMs }, this.#source.offsetsKnown())
   }
 
   // ── How a run ends ────────────────────────────────────────────────────────────────────────────────────────────────────

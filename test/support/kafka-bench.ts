@@ -12,7 +12,7 @@ import type { KafkaSourceOptions } from '../../src/adapters/kafka/options.ts'
 import type { Run } from '../../src/adapters/kafka/run.ts'
 import { Voice } from '../../src/adapters/kafka/voice.ts'
 import { memoryClock } from '../../src/adapters/memory/clock.ts'
-import type { Assignment } from '../../src/consumer/ports.ts'
+import type { Assignment, SourceListener } from '../../src/consumer/ports.ts'
 import type { Protocol } from '../../src/core/ownership.ts'
 import { placeOf, type TopicPartition } from '../../src/core/record.ts'
 import { Listening } from '../contracts/listening.ts'
@@ -69,8 +69,8 @@ export class KafkaBench {
   readonly #positions = new Map<string, number>()
   readonly #paused = new Set<string>()
 
-  /** For the test that makes it: what no source may do fails it in the end. */
-  constructor(change: Partial<KafkaSourceOptions> = {}) {
+  /** For the test that makes it: what no source may do fails it in the end. Where it gives a listener, that one is told in place of ours. */
+  constructor(change: Partial<KafkaSourceOptions> = {}, listener: SourceListener = this.listening) {
     onTestFinished(() => {
       const { violations } = this.listening
       if (violations.length > 0) throw new Error(`the source broke its contract: ${violations.join('; ')}`)
@@ -100,7 +100,7 @@ export class KafkaBench {
           return await question(this.#admin())
         },
       } as Questions,
-      voice: new Voice(this.listening),
+      voice: new Voice(listener),
     })
     const consumer = {
       pause: (topics: Topics) => this.#eachOf(topics, place => this.#paused.add(place)),
@@ -155,7 +155,7 @@ export class KafkaBench {
       const offset = Number(committed?.offset ?? -1)
       this.#positions.set(placeOf({ topic, partition }), offset < 0 ? logStart : offset)
     }
-    this.consuming.events.joined({ memberId, assignment, protocol })
+    this.consuming.events.joined({ memberId, assignment, protocol, tookMs: 0 })
   }
 
   /** Joined, and what the group had stored is known. */

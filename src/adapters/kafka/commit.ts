@@ -1,6 +1,7 @@
 /** Commits: one at a time, bounded, only for what is live, and their failures sorted by what follows from them. */
 import { describe } from '../../consumer/errors.ts'
 import type { Clock, CommitFailure, CommitResult, Log, OffsetToCommit } from '../../consumer/ports.ts'
+import { placeOf } from '../../core/record.ts'
 import { protocolErrorOf } from './faults.ts'
 import type { Part, Parts } from './partitions.ts'
 import { LATE, within } from './time.ts'
@@ -23,6 +24,11 @@ export interface CommitsOptions {
   readonly door: () => CommitDoor | null
   /** Who we are in the group at this moment. */
   readonly member: () => string | null
+}
+
+interface ToStore {
+  readonly part: Part
+  readonly offset: OffsetToCommit
 }
 
 export class Commits {
@@ -57,12 +63,22 @@ export class Commits {
     // A commit that is still on its way could arrive after this one and take it back.
     if ((await within(this.#clock, COMMIT_TIMEOUT_MS, this.#sent)) === LATE)
       return failed('refused', 'the commit before this one has no answer')
-    const live: { part: Part; offset: OffsetToCommit }[] = []
-    for (const offset of offsets) {
+    const live = offsets.flatMap(offset => {
       const part = this.#parts.of(offset.assignment)
-      if (part !== null && !part.isOutOfRange) live.push({ part, offset })
-    }
-    if (live.length === 0) return { ok: true }
+      return part === null ? [] : [{ part, offset }]
+    })
+    const doubted = live.find(({ part }) => part.isOutOfRange)
+    const storable = live.filter(({ part }) => !part.isOutOfRange)
+    const result = storable.length === 0 ? OK : await this.#store(storable)
+    if (!result.ok || doubted === undefined) return result
+    // As if all had failed: what is not stored must not count as stored, and the others may well be stored twice.
+    return failed(
+      'generation',
+      `the log of ${placeOf(doubted.part.assignment)} may be another one: nothing is stored for it yet`,
+    )
+  }
+
+  async #store(live: readonly ToStore[]): Promise<CommitResult> {
     const door = this.#door()
     if (door === null) return failed('generation', 'the group is not joined')
     const member = this.#member()
@@ -80,7 +96,7 @@ export class Commits {
         part.committed = offset.nextOffset
         part.isAnew = false
       }
-      return { ok: true }
+      return OK
     } catch (error) {
       const cause = causeOf(error)
       // What is said of a member that we no longer are does not fence the one that has joined since.
@@ -110,6 +126,7 @@ export class Commits {
   }
 }
 
+const OK: CommitResult = { ok: true }
 const failed = (cause: CommitFailure, error: string): CommitResult => ({ ok: false, cause, error })
 
 const GENERATION_IS_OVER = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION'])

@@ -195,7 +195,7 @@ export class Consuming {
   }
 
   /** Synchronous: it is over before kafkajs fetches for the new generation. */
-  #joined({ memberId, assignment, protocol }: JoinedMember): void {
+  #joined({ memberId, assignment, protocol, tookMs }: JoinedMember): void {
     this.#liveness.fetching()
     const wasHandedOver = this.#joins.joined(protocol)
     if (this.#membership.joined(memberId)) this.#lose('the coordinator had expelled this member')
@@ -213,7 +213,7 @@ export class Consuming {
       'joined the group',
     )
     this.voice.joined(assignmentsOf(this.#parts.staying))
-    this.voice.membershipConfirmed(this.#options.clock.nowMs())
+    this.voice.membershipConfirmed(this.#options.clock.nowMs() - tookMs)
     void this.#restorer.restore(gained)
     this.#poll.soon()
   }

@@ -32,11 +32,13 @@ export class Fetching {
     return changed
   }
 
+  /** Passes over what is gone: kafkajs knows places only, and one may have begun anew. */
   apply(parts: readonly Part[]): void {
-    if (this.#consumer === null || parts.length === 0) return
+    const live = parts.filter(part => this.#parts.of(part.assignment) !== null)
+    if (this.#consumer === null || live.length === 0) return
     try {
-      this.#consumer.pause(byTopic(parts.filter(part => !isFetching(part))))
-      this.#consumer.resume(byTopic(parts.filter(isFetching)))
+      this.#consumer.pause(byTopic(live.filter(part => !isFetching(part))))
+      this.#consumer.resume(byTopic(live.filter(isFetching)))
     } catch (error) {
       // It throws while it does not run; the next join applies everything again.
       this.#log.debug({ error: describe(error) }, 'kafkajs took no pause')

@@ -74,7 +74,7 @@ export function refuseOtherVersions(version: string): void {
   )
 }
 
-/** A consumer whose `run` is called in here gets whole partitions of an answer, errors included: see `partitionOf`. */
+/** A consumer whose `run` is called in here gets whole partitions of an answer, errors included: see `takePartition`. */
 export function withOwnDecoder<T>(onIdle: OnIdle, run: () => T): T {
   return ours.run(onIdle, run)
 }

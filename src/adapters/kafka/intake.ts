@@ -85,10 +85,9 @@ export class Intake {
       'the log ends below our position, or is younger than what we have read: it was truncated or created again; reading it anew',
     )
     troubles.over(part)
-    const { resolve, paused } = part
+    const { resolve } = part
     const renewed = Object.assign(parts.renew(part), {
       resolve,
-      paused,
       position: at,
       fetched: at,
       isRestored: true,
@@ -114,11 +113,13 @@ export class Intake {
     }
     part.fetched = fetched
     if (fetched > from) return part.resolve?.(String(fetched - 1))
-    if (batches.length > part.pending.length)
+    if (batches.length > part.pending.length) {
+      part.pending = []
       return this.#options.troubles.doubted(
         part,
         `the broker gives offset ${from} and says that it ends at ${highWatermark}`,
       )
+    }
     // What lies before the break is given first; the next answer begins with it.
     this.#unreadable(
       part,

@@ -3,7 +3,7 @@ import { describe } from '../../consumer/errors.ts'
 import type { Clock, Log } from '../../consumer/ports.ts'
 import type { Questions } from './admin.ts'
 import { safeOffset } from './offset.ts'
-import { assignmentsOf, type Part } from './partitions.ts'
+import type { Part } from './partitions.ts'
 import { backoff, rest } from './time.ts'
 import type { Voice } from './voice.ts'
 
@@ -22,6 +22,11 @@ export interface RestorerOptions {
   readonly apply: (parts: readonly Part[]) => void
 }
 
+interface Failed {
+  readonly part: Part
+  readonly error: unknown
+}
+
 interface Stored {
   readonly committed: number | null
   readonly metadata: string
@@ -36,24 +41,44 @@ export class Restorer {
 
   /** Until it is known, or nobody wants to know any more; never rejects. */
   async restore(gained: readonly Part[]): Promise<void> {
-    const { clock, log, signal, isLive } = this.#options
+    const { clock, log, signal, voice, isLive } = this.#options
     const nextWaitMs = backoff(RETRY_MS_MIN, RETRY_MS_MAX)
-    let said = false
-    for (let parts = gained; ; parts = parts.filter(isLive)) {
-      if (parts.length === 0 || signal.aborted) return
-      try {
-        return this.#begin(parts, await this.#ask(parts), said)
-      } catch (error) {
-        const why = `what the group has stored for it cannot be read: ${describe(error)}`
-        if (!said)
-          log.warn(
-            { partitions: parts.length, error: describe(error) },
-            'the stored offsets of new partitions cannot be read; trying again',
-          )
-        said = true
-        for (const assignment of assignmentsOf(parts.filter(isLive))) this.#options.voice.held({ assignment, why })
-        await rest(clock, nextWaitMs(), signal)
-      }
+    let wasSaid = false
+    let parts = gained
+    while (parts.length > 0 && !signal.aborted) {
+      const failed = (await this.#try(parts, wasSaid)).filter(({ part }) => isLive(part))
+      const [first] = failed
+      if (first === undefined) return
+      for (const { part, error } of failed)
+        voice.held({
+          assignment: part.assignment,
+          why: `what the group has stored for it cannot be read: ${describe(error)}`,
+        })
+      if (!wasSaid)
+        log.warn(
+          { partitions: failed.length, error: describe(first.error) },
+          'the stored offsets of new partitions cannot be read; trying again',
+        )
+      wasSaid = true
+      await rest(clock, nextWaitMs(), signal)
+      parts = failed.map(({ part }) => part).filter(isLive)
+    }
+  }
+
+  /** Answers which could not begin, and why. One that cannot keeps no other from it. */
+  async #try(parts: readonly Part[], wasSaid: boolean): Promise<Failed[]> {
+    try {
+      const storedOf = await this.#ask(parts)
+      return parts.filter(this.#options.isLive).flatMap(part => {
+        try {
+          this.#begin(part, storedOf(part), wasSaid)
+          return []
+        } catch (error) {
+          return [{ part, error }]
+        }
+      })
+    } catch (error) {
+      return parts.map(part => ({ part, error }))
     }
   }
 
@@ -69,19 +94,15 @@ export class Restorer {
     }
   }
 
-  #begin(parts: readonly Part[], storedOf: (part: Part) => Stored, wasSaid: boolean): void {
-    const { voice, isLive, apply } = this.#options
-    const begun = parts.filter(part => isLive(part) && !part.isRestored)
-    for (const part of begun) {
-      const { assignment } = part
-      const { committed, metadata } = storedOf(part)
-      part.isRestored = true
-      part.committed = committed
-      part.position = committed
-      part.fetched = committed
-      if (wasSaid) voice.held({ assignment, why: null })
-      voice.restored({ assignment, committed, metadata })
-    }
-    apply(begun)
+  #begin(part: Part, { committed, metadata }: Stored, wasSaid: boolean): void {
+    const { voice, apply } = this.#options
+    const { assignment } = part
+    part.isRestored = true
+    part.committed = committed
+    part.position = committed
+    part.fetched = committed
+    if (wasSaid) voice.held({ assignment, why: null })
+    voice.restored({ assignment, committed, metadata })
+    apply([part])
   }
 }

@@ -32,6 +32,8 @@ export interface JoinedMember {
   readonly assignment: readonly TopicPartition[]
   /** Eager: a member offers kafkajs' round robin only. */
   readonly protocol: Protocol
+  /** From the sending of the join's last request until its answer was read. */
+  readonly tookMs: number
 }
 
 export interface RunEvents {
@@ -121,6 +123,7 @@ export class Run {
   #listen(consumer: Consumer, events: RunEvents): readonly (() => void)[] {
     const { events: names } = consumer
     let heartbeatMs = 0
+    let syncMs = 0
     // Heard to the end, since the way out may lead through a silent broker too.
     consumer.on(names.REQUEST_TIMEOUT, ({ payload: { apiName, broker } }) => {
       if (events.isJoining() && !JOINING_REQUESTS.has(apiName)) return
@@ -136,6 +139,7 @@ export class Run {
             partitions.map(partition => ({ topic, partition })),
           ),
           protocol: groupProtocol === COOPERATIVE ? 'cooperative' : 'eager',
+          tookMs: syncMs,
         }),
       ),
       consumer.on(names.HEARTBEAT, ({ payload: { memberId, groupGenerationId: generation } }) =>
@@ -148,8 +152,9 @@ export class Run {
         // kafkajs takes the duration from the wall clock, which may have been set back meanwhile.
         const tookMs = Math.max(0, duration)
         if (apiName === 'Fetch') events.fetchAnswered({ durationMs: tookMs, bytes: size })
-        // Told just before kafkajs says that the heartbeat was taken.
+        // Told just before kafkajs says what came of it.
         if (apiName === 'Heartbeat') heartbeatMs = tookMs
+        if (apiName === 'SyncGroup') syncMs = tookMs
       }),
     ]
   }

@@ -26,7 +26,7 @@ export class Voice implements Omit<SourceListener, 'waiting'> {
   }
 
   async revoking(assignments: Told<'revoking'>): Promise<void> {
-    if (!this.#isSilent) await this.#listener.revoking(assignments)
+    if (!this.#isSilent && assignments.length > 0) await this.#listener.revoking(assignments)
   }
 
   revoked(assignments: Told<'revoked'>): void {

@@ -39,6 +39,7 @@ interface Generation {
 interface Share {
   readonly generation: Generation
   readonly assigned: readonly TopicPartition[]
+  readonly askedAtMs: number
 }
 
 const HEARTBEAT_MS = 500
@@ -148,9 +149,10 @@ export class Membership {
     this.#isNew = false
     const identity = { memberId: this.#id, generation: joined.generation }
     const shares = this.#shareOut(joined)
+    const askedAtMs = this.#options.timers.nowMs
     const assigned = await this.#ask(() => coordinator.sync(identity, shares), REQUEST_TIMEOUT_MS)
     if (assigned === null || typeof assigned === 'string') return assigned
-    return { generation: { number: joined.generation, protocol: joined.protocol }, assigned }
+    return { generation: { number: joined.generation, protocol: joined.protocol }, assigned, askedAtMs }
   }
 
   /** Null: somebody else leads. */
@@ -164,7 +166,7 @@ export class Membership {
     return assign({ members: claiming, partitionsOf: topic => [...Array(partitionsOf(topic)).keys()] })
   }
 
-  #joined({ generation, assigned }: Share): void {
+  #joined({ generation, assigned, askedAtMs }: Share): void {
     const { events } = this.#options
     const turn = this.#turn
     this.#phase = 'stable'
@@ -172,7 +174,7 @@ export class Membership {
     events.joined(assigned, generation.protocol)
     // Whoever was told may have stopped us.
     if (turn !== this.#turn) return
-    events.confirmed(this.#options.timers.nowMs)
+    events.confirmed(askedAtMs)
     if (this.#again) this.rejoin()
   }
 

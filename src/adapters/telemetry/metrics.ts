@@ -28,7 +28,7 @@ export interface Metric {
 }
 
 /** A record, so that a reason which is added does not compile until it is listed here. */
-const PAUSES = { budget: 0, window: 0, intake: 0, source: 0, stopping: 0 } satisfies Record<
+const PAUSES = { budget: 0, window: 0, intake: 0, stopping: 0 } satisfies Record<
   NonNullable<PartitionStatus['paused']>,
   number
 >

@@ -62,7 +62,7 @@ test('without a membership there is no generation to commit under', async () => 
   expect(await commit(first, 1)).toMatchObject({ ok: false, cause: 'generation' })
 })
 
-test('an epoch of before, and a position that is in doubt, are passed over; the others are sent', async () => {
+test('an epoch of before is passed over; a position that is in doubt is not stored, which is said; the others are sent', async () => {
   const sent: CommitRequest[] = []
   const { commits, first, second } = setUp(async request => void sent.push(request))
   second.isOutOfRange = true
@@ -72,9 +72,17 @@ test('an epoch of before, and a position that is in doubt, are passed over; the 
     nextOffset: 5,
     metadata: 'm',
   }))
-  expect(await commits.commit(offsets)).toEqual({ ok: true })
+  expect(await commits.commit(offsets)).toMatchObject({
+    ok: false,
+    cause: 'generation',
+    error: expect.stringContaining('orders/1'),
+  })
   expect(sent).toEqual([{ topics: [{ topic: 'orders', partitions: [{ partition: 0, offset: '5', metadata: 'm' }] }] }])
   expect([first.committed, second.committed]).toEqual([5, null])
+  expect(await commits.commit(offsets.slice(2))).toMatchObject({ ok: false })
+  expect(sent.length).toBe(1)
+  second.isOutOfRange = false
+  expect(await commits.commit(offsets)).toEqual({ ok: true })
 })
 
 test('where nothing is left to commit, nothing is sent', async () => {

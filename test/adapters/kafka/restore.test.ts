@@ -59,12 +59,18 @@ test('a partition that is gone meanwhile is not restored, the others are', async
   expect(bench.listening.restores.map(({ assignment }) => assignment.partition)).toEqual([1])
 })
 
-test('an offset that numbers cannot hold keeps its partition from being read', async () => {
+test('an offset that numbers cannot hold keeps its partition from being read, and no other', async () => {
   const bench = new KafkaBench()
-  bench.at(0).committed = { offset: '9223372036854775000', metadata: '' }
-  await bench.begin(0)
-  expect(bench.listening.holds.at(-1)?.why).toContain('2^53')
-  expect(bench.isPaused(0)).toBe(true)
+  bench.at(1).committed = { offset: '9223372036854775000', metadata: '' }
+  await bench.begin(0, 1, 2)
+  expect(bench.listening.holds).toMatchObject([
+    { assignment: bench.assignment(1), why: expect.stringContaining('2^53') },
+  ])
+  expect([0, 1, 2].map(partition => bench.isPaused(partition))).toEqual([false, true, false])
+  bench.at(1).committed = { offset: '3', metadata: '' }
+  await bench.pass(100)
+  expect(bench.isPaused(1)).toBe(false)
+  expect(bench.listening.holds.at(-1)).toEqual({ assignment: bench.assignment(1), why: null })
 })
 
 test('the first answer begins exactly at the restored offset', async () => {

@@ -44,15 +44,38 @@ export function drawFaults(setting: Setting, chance: Chance): Fault[] {
   const count = isPlanned ? chance.whole(1, 6) : profile === 'faulty' ? chance.whole(1, 8) : chance.whole(8, 20)
   const weights = isPlanned ? PLANNED : FAULTY
   const faults: Fault[] = []
-  // A storm is many of one kind within a moment.
-  const isStorm = chance.happens(0.15)
   for (let each = 0; each < count; each++) {
     // Boundary: the keys of both tables are kinds of faults.
     const kind = chance.pickWeighted(weights as Record<FaultKind, number>)
-    const atMs = isStorm && isPlanned ? calmAtMs / 2 + each * 300 : chance.between(500, calmAtMs - 500)
+    // On the heels of another one is where it hurts.
+    const near = chance.happens(0.35) ? faults.at(-1) : undefined
+    const atMs =
+      near === undefined
+        ? chance.between(500, calmAtMs - 500)
+        : Math.min(calmAtMs - 1, near.atMs + chance.mostlyLow(0, 1_500))
     faults.push(drawFault(kind, atMs, { setting, chance }))
   }
+  if (chance.happens(0.12)) faults.push(...drawStorm(setting, chance))
   return faults.toSorted((one, other) => one.atMs - other.atMs)
+}
+
+/** Members come and go, faster than the group can settle. */
+function drawStorm(setting: Setting, chance: Chance): Fault[] {
+  const { replicas, guests, calmAtMs } = setting
+  const fromMs = chance.between(500, calmAtMs / 2)
+  const everyMs = chance.between(100, 700)
+  return Array.from({ length: chance.whole(5, 12) }, (_, index): Fault => {
+    const atMs = Math.min(calmAtMs - 1, fromMs + index * everyMs)
+    if (guests > 0 && chance.happens(0.7)) {
+      return {
+        kind: 'join',
+        atMs,
+        slot: replicas + chance.whole(0, guests - 1),
+        forMs: chance.between(50, 3 * everyMs),
+      }
+    }
+    return { kind: 'stop', atMs, slot: chance.whole(0, replicas - 1), backAfterMs: chance.between(10, everyMs) }
+  })
 }
 
 function drawFault(kind: FaultKind, atMs: number, { setting, chance }: { setting: Setting; chance: Chance }): Fault {

@@ -22,7 +22,7 @@ const KINDS: Readonly<Record<RecordKind, number>> = {
 }
 
 export function drawRecords(setting: Setting, chance: Chance): RecordSpec[] {
-  const count = chance.whole(30, 120)
+  const count = chance.whole(24, 100)
   const keys = chance.whole(2, 12)
   const endMs = setting.calmAtMs - LAST_WRITE_BEFORE_CALM_MS
   const bursts = Array.from({ length: chance.whole(1, 5) }, () => chance.between(0, endMs))

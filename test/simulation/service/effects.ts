@@ -49,6 +49,9 @@ export function kept(checker: Checker, claim: Claim, effects: readonly unknown[]
   if (effects.some(effect => (effect as Effect).number !== entry.spec.number)) {
     return checker.broken('records-arrive-as-written', `the effect of ${entry.name} is another record's`)
   }
+  const step = entry.spec.steps.at(-1)
+  if (step?.kind === 'ok' && effects.length !== step.statements)
+    checker.broken('effects-happen-once', `${entry.name} has ${effects.length} of its ${step.statements} effects`)
   checker.inOrder(entry, 'has an effect')
   event.kept = entry
   for (const other of event.entries) other.settled ??= other === entry ? 'effect' : 'duplicate'

@@ -11,6 +11,8 @@ export class Fleet {
   readonly #slots: (Replica | null)[]
   readonly #lives: number[]
   #isCalm = false
+  /** Nobody comes back any more. */
+  #isClosing = false
   /** How many faults of a kind last: one that ends does not end the others. */
   readonly #lasting = new Map<string, number>()
 
@@ -57,12 +59,13 @@ export class Fleet {
   }
 
   stopAll(): void {
+    this.#isClosing = true
     for (const replica of this.running) void replica.stop()
   }
 
   #start(slot: number): void {
     const before = this.#slots[slot] ?? null
-    if (before !== null && before.state !== 'over') return
+    if (this.#isClosing || (before !== null && before.state !== 'over')) return
     this.#lives[slot] = (this.#lives[slot] ?? 0) + 1
     const replica = new Replica(this.#world, `r${slot}.${this.#lives[slot]}`)
     this.#slots[slot] = replica

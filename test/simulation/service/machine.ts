@@ -9,12 +9,10 @@ import type { Clock } from '../../../src/consumer/ports.ts'
 export class Machine {
   readonly #world: MemoryClock
   #state: 'running' | 'frozen' | 'gone' = 'running'
-  #waiting: { readonly callback: () => void; readonly dueMs: number }[] = []
+  #waiting: (() => void)[] = []
   readonly clock: Clock
   /** When it last went on after it had stood still. */
   thawedAtMs = 0
-  /** When what happens now would have happened, had it not stood still; null: it is in time. */
-  dueMs: number | null = null
 
   constructor(world: MemoryClock) {
     this.#world = world
@@ -50,7 +48,7 @@ export class Machine {
     this.thawedAtMs = this.#world.nowMs()
     const waiting = this.#waiting
     this.#waiting = []
-    for (const { callback, dueMs } of waiting) this.#world.at(this.#world.nowMs(), () => this.#run(callback, dueMs))
+    for (const callback of waiting) this.#world.at(this.#world.nowMs(), () => this.#run(callback))
   }
 
   vanish(): void {
@@ -58,9 +56,8 @@ export class Machine {
     this.#waiting = []
   }
 
-  #run(callback: () => void, dueMs: number | null = null): void {
-    this.dueMs = dueMs
+  #run(callback: () => void): void {
     if (this.#state === 'running') callback()
-    else if (this.#state === 'frozen') this.#waiting.push({ callback, dueMs: dueMs ?? this.#world.nowMs() })
+    else if (this.#state === 'frozen') this.#waiting.push(callback)
   }
 }

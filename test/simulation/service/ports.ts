@@ -17,7 +17,6 @@ import { placeOf } from '../../../src/core/record.ts'
 import type { Checker } from './checker.ts'
 import { asked, excused } from './handling.ts'
 import { condemned } from './letters.ts'
-import type { Machine } from './machine.ts'
 import type { Setting } from './scenario.ts'
 import type { Observed, WatchedUnit } from './tenure.ts'
 
@@ -25,7 +24,6 @@ export interface Watch {
   readonly checker: Checker
   readonly observed: Observed
   readonly setting: Setting
-  readonly machine: Machine
 }
 
 export function watchSource(source: RecordSource, watch: Watch): RecordSource {
@@ -67,7 +65,7 @@ export function watchSource(source: RecordSource, watch: Watch): RecordSource {
 }
 
 function watchListener(listener: SourceListener, watch: Watch): SourceListener {
-  const { checker, observed, machine } = watch
+  const { checker, observed } = watch
   const say = (what: string, assignments: readonly Assignment[]): void =>
     checker.trace(observed.name, `${what} ${assignments.map(nameOf).join(' ')}`)
   const begin = (assignment: Assignment): void => {
@@ -77,8 +75,6 @@ function watchListener(listener: SourceListener, watch: Watch): SourceListener {
     ...listener,
     joined(assignments) {
       say('has joined:', assignments)
-      // An answer that was read late says nothing of now.
-      observed.confirmedAtMs = Math.max(observed.confirmedAtMs, machine.dueMs ?? checker.nowMs)
       observed.isMember = true
       const epochs = new Set(assignments.map(({ epoch }) => epoch))
       for (const { assignment, state } of observed.tenures.values())

@@ -16,7 +16,7 @@ import { Chance } from './random.ts'
 import type { Scenario } from './scenario.ts'
 import { Observed } from './tenure.ts'
 
-export const GROUP = 'group'
+const GROUP = 'group'
 
 export type ConsumerFactory = (options: ConsumerOptions, ports: ConsumerPorts) => Consumer
 
@@ -72,7 +72,7 @@ export class Replica {
     this.source.faults.answerOffsetsMax = setting.answerOffsetsMax
     this.source.faults.latencyMs = { min: 0.1, max: setting.brokerLatencyMsMax }
     this.#database = memoryUnitOfWork({ clock, inbox, network, poolMax })
-    const watch = { checker, observed: this.observed, setting, machine: this.machine }
+    const watch = { checker, observed: this.observed, setting }
     this.consumer = world.consumerFactory(
       {
         routes,

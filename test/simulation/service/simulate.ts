@@ -5,6 +5,7 @@ import { memoryRegistry } from '../../../src/adapters/memory/decoder.ts'
 import { MemoryInbox } from '../../../src/adapters/memory/inbox.ts'
 import { memoryBroker } from '../../../src/adapters/memory/source.ts'
 import { Consumer } from '../../../src/consumer/consumer.ts'
+import { audit } from './audit.ts'
 import { Checker } from './checker.ts'
 import { fated, kept } from './effects.ts'
 import { Fleet } from './fleet.ts'
@@ -145,6 +146,7 @@ class SimulatedRun {
       if (drained !== null && (drained.unfinished > 0 || !drained.committed))
         checker.broken('a-stop-ends-in-time', `${name} had nothing to do, and stopped with ${JSON.stringify(drained)}`)
     }
+    audit(checker, this.#world)
     for (const book of checker.books.values()) {
       if ((book.committed ?? 0) !== book.end)
         checker.broken(
