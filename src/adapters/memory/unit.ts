@@ -32,6 +32,7 @@ export class MemoryUnit implements Unit {
   #opening: Promise<void> | null = null
   #lost: Error | null = null
   #isCommitSent = false
+  #isCommitted = false
   /** Statements run one after the other, as on a connection. */
   #tail: Promise<void> = Promise.resolve()
   #release: () => void = () => undefined
@@ -72,6 +73,7 @@ export class MemoryUnit implements Unit {
       if (this.#lost !== null) throw this.#lost
       this.#isCommitSent = true
       await this.#ask(() => this.#session.commit())
+      this.#isCommitted = true
       return null
     } catch (error) {
       if (error instanceof ClaimLost) return this.#known
@@ -169,7 +171,7 @@ export class MemoryUnit implements Unit {
     // A server that said why has kept nothing; one that was cut off may have kept everything.
     const isUnknown = this.#isCommitSent && !(why instanceof MemoryFailure)
     this.#broken.reject(isUnknown ? new CommitUnknown(why) : why)
-    this.#link.tell(() => this.#session.leave())
+    if (!this.#isCommitted) this.#link.tell(() => this.#session.leave())
     this.#release()
     this.#options.onEnd(this)
   }

@@ -228,6 +228,14 @@ test('a join that failed is asked for again: the listener has handed over and wa
   expect(listening.joins.length).toBe(2)
 })
 
+test('a member of an eager group that has nothing hands nothing over', async () => {
+  const { bench, listening, events } = setUp()
+  bench.join([], { protocol: 'eager' })
+  await events.beforeJoin()
+  bench.join([0], { protocol: 'eager' })
+  expect(listening.revokings).toEqual([])
+})
+
 test('an eager hand-over is waited for at most for the drain timeout', async () => {
   const { bench, clock, listening, events } = setUp()
   bench.join([0], { protocol: 'eager' })
