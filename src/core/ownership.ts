@@ -12,7 +12,8 @@ export interface Owned {
 
 /**
  * `cooperative`: what a join does not name was withheld from everybody until we have let go of it. `eager`: everything was handed
- * over before the join, and what it does not name is another's already.
+ * over before the join. What it does not name is another's already, and what it names begins anew: a generation that we did not
+ * hear of may have given it to another meanwhile, who has committed more than we know.
  */
 export type Protocol = 'cooperative' | 'eager'
 
@@ -73,7 +74,7 @@ export class Ownership<P extends Owned> {
     const gained: P[] = []
     const leaving: P[] = []
     for (const place of assigned) {
-      const known = before.get(placeOf(place))
+      const known = protocol === 'eager' ? undefined : before.get(placeOf(place))
       const part = known?.part ?? this.#make(place)
       const list = known === undefined ? gained : kept
       list.push(part)

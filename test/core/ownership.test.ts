@@ -84,10 +84,10 @@ describe('a cooperative join', () => {
 })
 
 describe('an eager join', () => {
-  test('has what it does not name given up already', () => {
+  test('has what it does not name given up already, and begins anew with what it names', () => {
     const owned = owning(0, 1)
-    expect(join(owned, [1, 2], 'eager')).toEqual({ kept: ['1#2'], gained: ['2#3'], leaving: [] })
-    expect(glance(owned)).toEqual({ owned: ['1#2', '2#3'], staying: ['1#2', '2#3'], leaving: [] })
+    expect(join(owned, [1, 2], 'eager')).toEqual({ kept: [], gained: ['1#3', '2#4'], leaving: [] })
+    expect(glance(owned)).toEqual({ owned: ['1#3', '2#4'], staying: ['1#3', '2#4'], leaving: [] })
   })
 
   test('ends also what was leaving', () => {
@@ -161,7 +161,7 @@ class NaiveOwnership {
     const [kept, gained, leaving]: [string[], string[], string[]] = [[], [], []]
     this.staying.clear()
     for (const name of partitions) {
-      const known = before.get(name) ?? wasLeaving.get(name)
+      const known = protocol === 'eager' ? undefined : (before.get(name) ?? wasLeaving.get(name))
       const epoch = known ?? ++this.epochs
       ;(known === undefined ? gained : kept).push(`${name}#${epoch}`)
       this.staying.set(name, epoch)

@@ -200,12 +200,11 @@ export class Consuming {
     const wasHandedOver = this.#joins.joined(protocol)
     if (this.#membership.joined(memberId)) this.#lose('the coordinator had expelled this member')
     const before = this.#parts.owned
-    const { kept, gained, leaving } = this.#parts.join(assignment, protocol)
+    const { kept, gained, leaving } = this.#parts.join(assignment, wasHandedOver ? 'eager' : protocol)
     // kafkajs would begin at the committed offset again; the last batch's closure sets the new generation's position.
     for (const part of kept) if (part.fetched !== null) part.resolve?.(String(part.fetched - 1))
     this.#fetching.apply(this.#parts.staying)
-    if (wasHandedOver) this.#parts.drop(leaving)
-    else if (leaving.length > 0) void this.#letGo(leaving)
+    if (leaving.length > 0) void this.#letGo(leaving)
     this.#tellGone(before)
     if (protocol === 'cooperative') this.#freeClaims()
     this.#options.log.info(

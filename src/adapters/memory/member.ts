@@ -39,6 +39,8 @@ export class MemoryMember implements MemorySource {
   readonly #holdings: Holdings
   readonly #membership: Membership
   readonly #handOvers: HandOvers
+  /** For the join that follows: nothing of before is relied upon. */
+  #isHandedOver = false
   readonly #questions: Questions
   readonly #commits: MemberCommits
   readonly #delivery: Delivery
@@ -180,6 +182,7 @@ export class MemoryMember implements MemorySource {
 
   #startOver(why: string): void {
     if (this.#state !== 'running') return
+    this.#isHandedOver = false
     this.#delivery.isStopped = false
     this.#holdings.owned.clear()
     this.#listener?.lost(why)
@@ -191,7 +194,8 @@ export class MemoryMember implements MemorySource {
   #joined(assigned: readonly TopicPartition[], protocol: Protocol): void {
     const { owned } = this.#holdings
     const before = owned.owned
-    const { kept, gained, leaving } = owned.join(assigned, protocol)
+    const { kept, gained, leaving } = owned.join(assigned, this.#isHandedOver ? 'eager' : protocol)
+    this.#isHandedOver = false
     this.#delivery.isStopped = false
     for (const part of kept) part.handOver = null
     const lost = before.filter(({ assignment }) => owned.of(assignment) === null)
@@ -206,6 +210,7 @@ export class MemoryMember implements MemorySource {
 
   async #handOverAll(): Promise<void> {
     this.#delivery.isStopped = true
+    this.#isHandedOver = true
     await this.#handOvers.everything(this.#holdings.owned.owned)
   }
 
