@@ -54,7 +54,7 @@ function partitionStatus<R extends Taken>(partition: Partition<R>, view: View<R>
     bufferedBytes: partition.bytes,
     inFlight: partition.inFlight,
     oldestUnsettled: ledger?.oldest?.record.offset ?? null,
-    paused: partition.paused,
+    paused: partition.sourceHeld === null ? partition.paused : 'source',
     blockedBy: blockedBy(partition, view),
   }
 }

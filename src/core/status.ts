@@ -22,8 +22,8 @@ export interface PartitionStatus {
   readonly bufferedBytes: number
   readonly inFlight: number
   readonly oldestUnsettled: number | null
-  /** Why its fetching is paused, else null. */
-  readonly paused: PauseReason | null
+  /** Why its fetching is paused, else null; `source`: its log can not be read on, as `blockedBy` says, and is tried again. */
+  readonly paused: PauseReason | 'source' | null
   /** Why it does not move, in one line; null when it moves or has nothing to do. */
   readonly blockedBy: string | null
 }

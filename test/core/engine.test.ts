@@ -568,9 +568,9 @@ describe('backpressure', () => {
     const assignment = scenario.assignment(0)
     const why = 'a batch at offset 7 can not be read'
     expect(scenario.tell({ type: 'held', assignment, why })).toEqual([])
-    expect(scenario.status(0)).toMatchObject({ paused: null, blockedBy: why })
+    expect(scenario.status(0)).toMatchObject({ paused: 'source', blockedBy: why })
     expect(scenario.tell({ type: 'held', assignment, why: null })).toEqual([])
-    expect(scenario.status(0).blockedBy).toBeNull()
+    expect(scenario.status(0)).toMatchObject({ paused: null, blockedBy: null })
     expect(scenario.tell({ type: 'held', assignment: assignmentOf(0, 99), why }), 'one that is gone').toEqual([])
   })
 

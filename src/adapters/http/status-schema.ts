@@ -61,7 +61,7 @@ const partition = object<PartitionStatus>({
   bufferedBytes: count,
   inFlight: said(count, 'Started and not settled.'),
   oldestUnsettled: perhapsOffset,
-  paused: said(perhapsText, 'Why its fetching is paused.'),
+  paused: said(perhapsText, 'Why its fetching is paused; source: its log can not be read on.'),
   blockedBy: said(perhapsText, 'Why it does not move, in one line; null when it moves or has nothing to do.'),
 })
 

@@ -28,7 +28,7 @@ export interface Metric {
 }
 
 /** A record, so that a reason which is added does not compile until it is listed here. */
-const PAUSES = { budget: 0, window: 0, intake: 0, stopping: 0 } satisfies Record<
+const PAUSES = { budget: 0, window: 0, intake: 0, source: 0, stopping: 0 } satisfies Record<
   NonNullable<PartitionStatus['paused']>,
   number
 >
@@ -64,10 +64,13 @@ const fromPartitions: readonly Metric[] = [
     'Partitions that this process owns.',
     perTopic(() => 1),
   ),
-  gauge('sluice_partition_paused', '1 while fetching from the partition is paused for this reason.', ({ status }) =>
-    status.partitions.flatMap(({ topic, partition, paused }) =>
-      Object.keys(PAUSES).map(reason => ({ labels: { topic, partition, reason }, value: paused === reason ? 1 : 0 })),
-    ),
+  gauge(
+    'sluice_partition_paused',
+    '1 while fetching from the partition is paused for this reason; source: its log can not be read on.',
+    ({ status }) =>
+      status.partitions.flatMap(({ topic, partition, paused }) =>
+        Object.keys(PAUSES).map(reason => ({ labels: { topic, partition, reason }, value: paused === reason ? 1 : 0 })),
+      ),
   ),
 ]
 

@@ -231,6 +231,9 @@ describe('gauges are read from the engine at scrape time', () => {
     expect(text.get('sluice_assigned_partitions{topic="users"}')).toBe(0)
     expect(text.get('sluice_partition_paused{partition="0",reason="window",topic="orders"}')).toBe(0)
     expect(text.get('sluice_partition_paused{partition="1",reason="window",topic="orders"}')).toBe(1)
+    status = engineStatus([{ ...PARTITION, paused: 'source' }])
+    const held = 'sluice_partition_paused{partition="0",reason="source",topic="orders"}'
+    expect(samplesOf(await prom.metrics()).get(held)).toBe(1)
     status = engineStatus([])
     expect(samplesOf(await prom.metrics()).has('sluice_lag_seconds{partition="0",topic="orders"}')).toBe(false)
   })
