@@ -1,4 +1,4 @@
-/** The broker of a group is killed and comes back: a broker of its own, since others may work with the one that is there. */
+/** The broker of a group is killed between joins and leaves, and comes back: a broker of its own, since others may work with the one that is there. */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -66,18 +66,27 @@ function secondLife({ folder, java, jars }: Record<'folder' | 'java' | 'jars', s
   return { command: '/bin/sh', args: ['-c', 'cd "$0" && exec "$@"', folder, ...broker] }
 }
 
+async function joinAndLeave(fleet: Fleet): Promise<void> {
+  await fleet.join()
+  await fleet.settled()
+  await fleet.leave(fleet.oldest)
+  await fleet.settled()
+}
+
 async function underLoad(parts: Parts, outage: () => Promise<void>): Promise<BrokerKill> {
   const fleet = await Fleet.of({ parts, topics: [PARTITIONS], env: { TEST_WORK_MS: '10' } })
   try {
     await Promise.all(Array.from({ length: MEMBERS }, () => fleet.join()))
     await fleet.settled()
     const load = fleet.load(PER_SECOND)
+    await joinAndLeave(fleet)
     await sleep(BEFORE_MS)
     const killedMs = nowMs()
     await outage()
     const backMs = nowMs()
     await fleet.moves()
     const againMs = nowMs()
+    await joinAndLeave(fleet)
     await sleep(AFTER_MS)
     const sent = await load.stop()
     await until('everything is handled', () => fleet.journals.handled() >= sent, { timeoutMs: 20_000 }).catch(() => {})
