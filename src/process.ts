@@ -45,6 +45,8 @@ export function superviseProcess(service: Owned): void {
       ({ unfinished, committed }) => process.exit(unfinished === 0 && committed ? EXIT.clean : EXIT.unfinished),
       (error: unknown) => die(log, error, 'the stop failed'),
     )
+    // A repeat waits until this signal was dealt with, which takes its time on a busy machine.
+    stoppingSinceMs = performance.now()
   }
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
