@@ -229,7 +229,7 @@ export class Consuming {
       part.pending = []
       part.fetched = part.position
     }
-    const handedOver = await this.#handOvers.of(leaving)
+    const handedOver = await this.#handOvers.of(leaving, () => this.#liveness.isJoining)
     const gone = handedOver.filter(part => this.#parts.leaving.includes(part))
     if (gone.length === 0 || this.#state !== 'running') return
     this.#giveUp(gone)

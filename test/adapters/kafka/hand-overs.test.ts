@@ -124,6 +124,22 @@ test('a hand-over that ends while a join is under way, whose claims still name i
   expect(() => events.fetchStarting()).toThrow(RejoinWanted)
 })
 
+test('what is held up by a join is not given up for it: nobody could have it, and its commit follows the join', async () => {
+  const { bench, listening, events } = setUp()
+  await bench.begin(0, 1)
+  listening.onRevoking = () => latch().passed
+  bench.join([0])
+  await events.beforeJoin()
+  await bench.pass(120_000)
+  expect(listening.revocations).toEqual([])
+  bench.join([0])
+  await bench.pass(100)
+  await bench.pass(1_500)
+  expect(listening.revocations, 'there is time for the commit').toEqual([])
+  await bench.pass(1_000)
+  expect(listening.revocations.map(numbersOf)).toEqual([[1]])
+})
+
 test('what was given up while a join was under way may come back with it, as a new assignment', async () => {
   const { bench, listening, events } = setUp()
   const handedOver = latch()
