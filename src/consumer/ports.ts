@@ -38,8 +38,6 @@ export interface PartitionAnswer {
   /** What the records pin in memory. */
   readonly bytes: number
   readonly highWatermark: number
-  /** The log's first offset where the answer says it, else null. */
-  readonly logStart: number | null
   /** Under which leader the records were written; -1 unknown. After a truncation another record, of a higher one, stands at an offset. */
   readonly leaderEpoch: number
 }

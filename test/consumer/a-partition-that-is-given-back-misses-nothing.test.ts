@@ -60,7 +60,7 @@ class Source implements RecordSource {
     const [first] = records
     const positionBefore = first?.offset ?? 0
     const range = { positionBefore, positionAfter: positionBefore + records.length, highWatermark: 100, leaderEpoch: 0 }
-    this.says.answered({ assignment, records, ...range, bytes: 1, logStart: 0 })
+    this.says.answered({ assignment, records, ...range, bytes: 1 })
   }
 }
 

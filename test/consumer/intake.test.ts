@@ -79,7 +79,6 @@ class Bench {
       records,
       bytes: 0,
       highWatermark: 1_000,
-      logStart: 0,
       leaderEpoch: range.leaderEpoch ?? LEADER_EPOCH,
     }
     this.intake.accept(answer)

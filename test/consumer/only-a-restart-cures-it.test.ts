@@ -102,7 +102,6 @@ describe('a broken invariant', () => {
         records: [rawRecord(0)],
         bytes: 10,
         highWatermark: 1,
-        logStart: 0,
         leaderEpoch: 0,
       })
     bench.append(0, thing('a'))

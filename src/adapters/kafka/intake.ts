@@ -101,14 +101,14 @@ export class Intake {
     apply([renewed])
   }
 
-  #append(part: Part, { batches, broken, highWatermark, logStartOffset: logStart }: WirePartition): void {
+  #append(part: Part, { batches, broken, highWatermark }: WirePartition): void {
     const from = part.fetched ?? 0
     let fetched = from
     for (const batch of batches) {
       // No checksum covers where a batch stands. Nobody is given what lies beyond the high watermark: it is asked for again.
       if (batch.lastOffset >= highWatermark) break
       // Also one that seems to end below what was asked for: its checksum tells whether it does.
-      part.pending.push({ batch, highWatermark, logStart })
+      part.pending.push({ batch, highWatermark })
       fetched = Math.max(fetched, batch.lastOffset + 1)
     }
     part.fetched = fetched
@@ -151,7 +151,7 @@ export class Intake {
     const records = this.#read(part, next, positionBefore)
     if (records === null) return 0
     part.pending.shift()
-    const { batch, highWatermark, logStart } = next
+    const { batch, highWatermark } = next
     part.position = Math.max(positionBefore, batch.lastOffset + 1)
     part.isDoubted = false
     part.leaderEpoch = Math.max(part.leaderEpoch, batch.leaderEpoch)
@@ -164,7 +164,6 @@ export class Intake {
       records,
       bytes: records.reduce((sum, record) => sum + record.bytes, 0),
       highWatermark,
-      logStart,
       leaderEpoch: batch.leaderEpoch,
     })
     return records.length

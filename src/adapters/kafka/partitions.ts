@@ -8,7 +8,6 @@ import type { WireBatch } from './wire/answer.ts'
 export interface Pending {
   readonly batch: WireBatch
   readonly highWatermark: number
-  readonly logStart: number
 }
 
 /** Its object is its identity: after a loss there is another one. */

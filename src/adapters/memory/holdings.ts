@@ -113,7 +113,6 @@ export class Holdings {
       positionBefore,
       positionAfter,
       highWatermark,
-      logStart,
       ...read,
     })
     return read.bytes

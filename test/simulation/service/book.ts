@@ -1,6 +1,6 @@
 /** The truth about every record of the log: where it stands, and whether it is settled, whoever did it and whoever knows. */
 import { placeOf } from '../../../src/core/record.ts'
-import type { Run, Tenure } from './tenure.ts'
+import type { Tenure } from './tenure.ts'
 import type { RecordSpec } from './vocabulary.ts'
 
 export type Settling = 'effect' | 'duplicate' | 'dead letter' | 'returned' | 'ignored'
@@ -20,8 +20,6 @@ export class Entry {
   isInvalid = false
   /** The assignment under which a process last said that it is done with it. */
   saidSettledIn: Tenure | null = null
-  /** The last call of its handler that returned, whose commit follows. */
-  lastReturned: Run | null = null
 
   constructor({ spec, book, offset }: { spec: RecordSpec; book: PlaceBook; offset: number }) {
     this.spec = spec

@@ -2,9 +2,11 @@
  * What must hold, whatever happened. The checker knows the log, the effects, the dead letters, what handlers saw, the offsets that were
  * stored, and what was said at the ports; it knows nothing of the inside of what it checks.
  */
+import type { Claim } from '../../../src/consumer/ports.ts'
 import { placeOf, type TopicPartition } from '../../../src/core/record.ts'
 import { type Entry, PlaceBook } from './book.ts'
 import type { Scenario, Setting } from './scenario.ts'
+import type { WatchedUnit } from './tenure.ts'
 import type { Trace } from './trace.ts'
 import { type Counted, type Counts, type Invariant, noCounts, Violation } from './vocabulary.ts'
 
@@ -26,6 +28,8 @@ export class Checker {
   readonly #options: CheckerOptions
   /** Of each event, who has it: the one whose effect is kept, and its repeats. */
   readonly events = new Map<string, Event>()
+  /** The transaction that a claim was last begun in; a claim is of one process. */
+  readonly units = new WeakMap<Claim, WatchedUnit>()
   violation: { invariant: Invariant; message: string; atMs: number } | null = null
 
   constructor(options: CheckerOptions) {

@@ -4,7 +4,7 @@ import type { Claim } from '../../../src/consumer/ports.ts'
 import { placeOf } from '../../../src/core/record.ts'
 import type { Entry } from './book.ts'
 import type { Checker } from './checker.ts'
-import { add } from './tenure.ts'
+import { excused } from './handling.ts'
 import type { RecordSpec } from './vocabulary.ts'
 
 /** An effect as the handlers write it. */
@@ -64,8 +64,9 @@ export function fated(checker: Checker, claim: Claim, fate: CommitFate): void {
   checker.trace('db', `commit of ${entry?.name}: ${words}`)
   const isUnknown = typeof fate === 'string' || 'lateMs' in fate
   if (isUnknown) checker.count('unknown commits')
-  const last = entry?.lastReturned
-  if (last != null && (isUnknown || fate.kind === 'outage')) add(last.tenure.spent, claim.offset, -1)
+  // By the transaction, not by the record: a process that has lost it may still have one open beside its new owner's.
+  const returned = checker.units.get(claim)?.returned ?? null
+  if (returned !== null && (isUnknown || fate.kind === 'outage')) excused(returned)
 }
 
 function eventOf({ handler, id }: RecordSpec): string {

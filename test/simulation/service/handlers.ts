@@ -191,7 +191,6 @@ function end(world: HandlerWorld, run: Run, thrown: Thrown): void {
   if (thrown?.error instanceof Reject) run.entry.isRejected = true
   if (thrown?.error instanceof MemoryFailure && thrown.error.failure.kind === 'record') run.entry.isInvalid = true
   if (thrown === null && run.handler === 'plain') returned(run.entry)
-  if (thrown === null && verdict === 'perhaps') run.entry.lastReturned = run
   if (thrown === null && verdict === 'perhaps' && run.unit !== null) run.unit.returned = run
   ended(run, verdict)
 }

@@ -186,6 +186,7 @@ export function watchUnitOfWork(database: MemoryUnitOfWork, checker: Checker, ob
       const unit = database.begin(claim, timeoutMs)
       const watched: WatchedUnit = { phaseAtTimeout: null, returned: null }
       observed.units.set(`${placeOf(claim)}@${claim.offset}`, watched)
+      checker.units.set(claim, watched)
       return watchUnit(unit, phase => {
         watched.phaseAtTimeout ??= phase
         const isWaiting = phase === 'connecting' || phase === 'claiming'
