@@ -12,7 +12,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: [
-            'test/{core,consumer,contracts,simulation,adapters,config,cli,types,readme}/**/*.test.ts',
+            'test/{core,consumer,contracts,simulation,adapters,config,cli,deploy,types,readme}/**/*.test.ts',
             'test/*.test.ts',
           ],
           isolate: false,

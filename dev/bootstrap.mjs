@@ -16,8 +16,12 @@ const COMMANDS = {
   'test:unit': ['dev/check.ts', '--unit'],
   bench: ['bench/run.ts'],
   'bench:rebalance': ['bench/rebalance.ts'],
+  'bench:replicas': ['bench/replicas.ts'],
+  'bench:rollout': ['bench/rollout.ts'],
   simulate: ['test/simulation/run.ts'],
   mutants: ['test/mutants/run.ts'],
+  'prove:containers': ['dev/ship/prove.ts'],
+  sbom: ['dev/ship/sbom.ts'],
 }
 
 /** How soon the end of the npm that started us is noticed. */
