@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { exists } from './cache.ts'
-import { keep } from './keep.ts'
+import { type Kept, keep } from './keep.ts'
 import type { Parts, RunningParts, Say } from './parts.ts'
 import { bringUp } from './ready.ts'
 
 /** The first time, the images are fetched. A guess with room. */
-const UP_WITHIN_MS = 15 * 60 * 1_000
+export const CONTAINERS_UP_WITHIN_MS = 15 * 60 * 1_000
 /** Removing three containers; the broker is stopped hard. */
 const REMOVED_WITHIN_MS = 30_000
 
@@ -28,19 +28,33 @@ export async function engineInSight(): Promise<boolean> {
   return (await Promise.all(places.map(exists))).some(Boolean)
 }
 
+/** A program that runs containers (engine.ts), behind a keeper. It writes to up.json what it has started. */
+export function keepContainers(
+  name: string,
+  { program, files = {} }: { program: URL; files?: Record<string, string> },
+): Promise<Kept> {
+  return keep({
+    name,
+    files,
+    main: { command: process.execPath, args: [fileURLToPath(program)] },
+    graceMs: REMOVED_WITHIN_MS,
+    orphanGraceMs: REMOVED_WITHIN_MS,
+  })
+}
+
+/** Rejects until it has written it. */
+export async function whatIsUp(kept: Kept): Promise<unknown> {
+  return JSON.parse(await readFile(join(kept.folder, 'up.json'), 'utf8'))
+}
+
 export async function startContainers(say: Say): Promise<RunningParts> {
   say('starting containers with testcontainers (the first time, images are fetched)')
   const address: { parts: Parts | undefined } = { parts: undefined }
-  const { kept } = await bringUp({ name: 'the containers', readyWithinMs: UP_WITHIN_MS }, async () => {
-    const kept = await keep({
-      name: 'containers',
-      main: { command: process.execPath, args: [fileURLToPath(new URL('containers-up.ts', import.meta.url))] },
-      graceMs: REMOVED_WITHIN_MS,
-      orphanGraceMs: REMOVED_WITHIN_MS,
-    })
+  const { kept } = await bringUp({ name: 'the containers', readyWithinMs: CONTAINERS_UP_WITHIN_MS }, async () => {
+    const kept = await keepContainers('containers', { program: new URL('containers-up.ts', import.meta.url) })
     const answers = async () => {
       // Boundary: containers-up.ts writes exactly this type; both ends are of one checkout.
-      address.parts = JSON.parse(await readFile(join(kept.folder, 'parts.json'), 'utf8')) as Parts
+      address.parts = (await whatIsUp(kept)) as Parts
     }
     return { address, kept, answers }
   })

@@ -6,6 +6,8 @@ export type Errand = {
   name: string
   /** The keeper makes a folder below this one; everything runs in it, and it is removed at the end. */
   folderBase: string
+  /** Instead of one made below `folderBase`: the folder of another keeper, which removes it. */
+  folder?: string | undefined
   /** Written into the folder before anything runs. */
   files: Record<string, string>
   /** Run in order to their end; one that fails ends the errand. */

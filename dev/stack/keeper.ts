@@ -71,8 +71,9 @@ async function launch(
 }
 
 async function run(given: Errand): Promise<void> {
-  const cwd = await mkdtemp(join(given.folderBase, `sluice-${given.name}-`))
+  const cwd = given.folder ?? (await mkdtemp(join(given.folderBase, `sluice-${given.name}-`)))
   folder = cwd
+  if (given.folder !== undefined) keepFolder = true
   for (const [name, text] of Object.entries(given.files)) await writeFile(join(cwd, name), text, { mode: 0o600 })
   if (given.runAs !== undefined) {
     for (const path of [cwd, ...Object.keys(given.files).map(name => join(cwd, name))]) {

@@ -1,20 +1,14 @@
 /** The parts as plain processes: Java 17 and Maven for Kafka and the registry, an npm package for Postgres. */
-import { join } from 'node:path'
-
 import { startBroker } from './broker.ts'
 import { output, runs } from './command.ts'
-import { kafkaJars, registryApp } from './maven.ts'
+import { javaKafka } from './java-kafka.ts'
+import { javaCommand, registryApp } from './maven.ts'
 import type { RunningParts, Say } from './parts.ts'
 import { startPostgres } from './postgres.ts'
 import type { Part } from './ready.ts'
 import { startRegistry } from './registry.ts'
 
 const JAVA_MAJOR_MIN = 17
-
-function javaCommand(): string {
-  const home = process.env['JAVA_HOME']
-  return home ? join(home, 'bin', 'java') : 'java'
-}
 
 /** Undefined when everything is there, otherwise what is missing. */
 export async function missingForLocal(): Promise<string | undefined> {
@@ -29,12 +23,11 @@ export async function missingForLocal(): Promise<string | undefined> {
 }
 
 export async function startLocal(say: Say): Promise<RunningParts> {
-  const java = javaCommand()
   // One after the other: Maven's folder of downloads is shared.
-  const jars = await kafkaJars(say)
+  const kafka = await javaKafka(say)
   const app = await registryApp(say)
   const up: Part<string>[] = []
-  const starting = [startBroker(java, jars), startRegistry(java, app), startPostgres()].map(async one => {
+  const starting = [startBroker(kafka), startRegistry(kafka.java, app), startPostgres()].map(async one => {
     const part = await one
     up.push(part)
     return part

@@ -1,40 +1,17 @@
 /** Java programs from Maven packages: Kafka's broker and the registry. The machine's own Maven settings say where packages come from. */
-import { readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { cached, cacheRoot } from './cache.ts'
 import { output } from './command.ts'
+import { copyPackages } from './packages.ts'
 
 export const KAFKA_VERSION = '4.2.0'
 export const REGISTRY_VERSION = '2.6.13.Final'
 
-/** `alone`: without what it depends on, for an archive holds its libraries already. */
-type Package = { group: string; artifact: string; version: string; type?: string; classifier?: string; alone?: boolean }
-
-function pomOf(packages: Package[]): string {
-  const dependencies = packages.map(
-    ({ group, artifact, version, type, classifier, alone }) => `
-    <dependency>
-      <groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version>
-      ${type === undefined ? '' : `<type>${type}</type>`}${classifier === undefined ? '' : `<classifier>${classifier}</classifier>`}
-      ${alone ? '<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>' : ''}
-    </dependency>`,
-  )
-  return `<?xml version="1.0" encoding="UTF-8"?>
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>sluice</groupId><artifactId>local-parts</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies>${dependencies.join('')}
-  </dependencies>
-</project>
-`
-}
-
-async function copyPackages(packages: Package[], into: string): Promise<void> {
-  const pom = join(into, 'pom.xml')
-  await writeFile(pom, pomOf(packages))
-  await output('mvn', ['-B', '-q', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${into}`])
-  await rm(pom)
+export function javaCommand(): string {
+  const home = process.env['JAVA_HOME']
+  return home ? join(home, 'bin', 'java') : 'java'
 }
 
 /** The folder of Kafka's jars. */

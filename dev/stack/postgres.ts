@@ -102,7 +102,14 @@ const initdbArgs = [
   '--no-instructions',
 ]
 
-export async function startPostgres(): Promise<Part<string>> {
+/** `files` are written beside the data folder: in a setting each is `../NAME`. */
+export async function startPostgres({
+  files = {},
+  settings: more = [],
+}: {
+  files?: Record<string, string>
+  settings?: readonly string[]
+} = {}): Promise<Part<string>> {
   const runAs = await unprivilegedUser()
   const binaries = await reachableBinaries(runAs)
   const folderBase = runAs === undefined ? tmpdir() : await folderForAll(tmpdir(), '/var/tmp')
@@ -110,11 +117,17 @@ export async function startPostgres(): Promise<Part<string>> {
   return bringUp({ name: 'Postgres' }, async () => {
     const port = await freePort()
     const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`
-    const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=300']
+    const settings = [
+      `port=${port}`,
+      'listen_addresses=127.0.0.1',
+      'unix_socket_directories=',
+      'max_connections=300',
+      ...more,
+    ]
     const kept = await keep({
       name: 'postgres',
       folderBase,
-      files: { password: `${password}\n` },
+      files: { password: `${password}\n`, ...files },
       before: [{ command: join(binaries, 'bin', 'initdb'), args: initdbArgs }],
       main: {
         command: join(binaries, 'bin', 'postgres'),

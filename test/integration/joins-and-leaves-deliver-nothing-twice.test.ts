@@ -4,9 +4,9 @@
  * but the hand-over could prevent it (the handler has no inbox), and each key keeps its order across its owners.
  */
 import { expect, it } from 'vitest'
-import { Fleet, sum } from '../support/fleet.ts'
-import { disorder, repeatsInWords } from '../support/fleet-journal.ts'
-import { parts, until } from '../support/parts.ts'
+import { Fleet } from '../support/fleet.ts'
+import { faultsOfAll } from '../support/fleet-account.ts'
+import { parts } from '../support/parts.ts'
 
 const PER_SECOND = 2_000
 /** One record in 47 takes 300 ms, so that there is always something in flight when a partition moves. */
@@ -37,13 +37,7 @@ it('twelve joins and leaves under load: all is handled, nothing twice, each key 
       await event()
       await fleet.settled()
     }
-    const sent = await load.stop()
-    await until('everything is handled', () => fleet.journals.handled() === sent, { timeoutMs: 120_000 })
-    for (const member of fleet.members) await fleet.leave(member)
-    expect(await fleet.logged()).toBe(sent)
-    expect(sum(await fleet.committed())).toBe(sent)
-    expect(repeatsInWords(fleet.journals.deliveries)).toEqual([])
-    expect(disorder(fleet.journals.deliveries).slice(0, 20)).toEqual([])
+    expect(await faultsOfAll(fleet, load)).toEqual([])
   } finally {
     await fleet.end()
   }

@@ -1,13 +1,13 @@
 /**
  * Every replica loses its connections to the broker at once, in the middle of joins and leaves under load, for less than the
  * session: when the network is back they are the same members with the same partitions and go on where they were. Nothing is
- * lost, nothing is delivered twice. (A broker that is killed in earnest: `bench/rebalance.ts`.)
+ * lost, nothing is delivered twice. (A broker that is killed: `broker-killed-among-joins-loses-nothing.test.ts`.)
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { Fleet, sum } from '../support/fleet.ts'
-import { disorder, repeatsInWords } from '../support/fleet-journal.ts'
-import { parts, until } from '../support/parts.ts'
+import { Fleet } from '../support/fleet.ts'
+import { faultsOfAll } from '../support/fleet-account.ts'
+import { parts } from '../support/parts.ts'
 
 const PER_SECOND = 1_000
 const SESSION = { KAFKA_SESSION_TIMEOUT_MS: '8000', KAFKA_REBALANCE_TIMEOUT_MS: '10000' }
@@ -44,13 +44,7 @@ it('an outage among joins and leaves: nothing lost, nothing twice, each key in o
       await event()
       await fleet.settled()
     }
-    const sent = await load.stop()
-    await until('everything is handled', () => fleet.journals.handled() === sent, { timeoutMs: 120_000 })
-    for (const member of fleet.members) await fleet.leave(member)
-    expect(await fleet.logged()).toBe(sent)
-    expect(sum(await fleet.committed())).toBe(sent)
-    expect(repeatsInWords(fleet.journals.deliveries)).toEqual([])
-    expect(disorder(fleet.journals.deliveries).slice(0, 20)).toEqual([])
+    expect(await faultsOfAll(fleet, load)).toEqual([])
   } finally {
     await fleet.end()
   }
