@@ -1,90 +1,85 @@
 /** The commands of an operator, by name, and what is common to them: help, and exit codes for what goes wrong. */
-import { parseArgs } from 'node:util'
-import { describe, InvalidConfiguration } from '../consumer/errors.ts'
-import { version } from '../version.ts'
-import { type Command, EXIT, type Terminal } from './command.ts'
-import { config } from './config.ts'
-import { healthcheck } from './healthcheck.ts'
-import { lag } from './lag.ts'
-import { generateTypes } from './types.ts'
+import { describe, InvalidConfiguration, SluiceError } from '../consumer/errors.ts'
+import { type Command, EXIT, Misused, type Terminal } from './command.ts'
+import { commandHelp, generalHelp, usageLines } from './help.ts'
 
-const types: Command = {
-  usage: 'FOLDER --out FOLDER',
-  does: 'writes the TypeScript of each .avsc: a type, and the constant that a handler takes',
-  async run(args, { out, err }) {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: { out: { type: 'string' } },
-    })
-    const [folder, ...rest] = positionals
-    if (folder === undefined || rest.length > 0 || values.out === undefined) {
-      err(`usage: types ${types.usage}\n`)
-      return EXIT.usage
-    }
-    for (const path of await generateTypes(folder, values.out)) out(`${path}\n`)
-    return EXIT.ok
-  },
+interface Loaded {
+  readonly does: string
+  /** Only what is run is loaded: a health check runs every few seconds in every container. */
+  readonly load: () => Promise<Command>
 }
 
-const commands: Readonly<Record<string, Command>> = {
-  healthcheck,
-  config,
-  lag,
-  types,
+const COMMANDS: Readonly<Record<string, Loaded>> = {
+  lag: {
+    does: 'how far behind the group is: straight from the brokers, or with --url by a running service',
+    load: async () => (await import('./lag.ts')).lag,
+  },
+  healthcheck: {
+    does: 'asks the service on this machine whether it is alive, or ready',
+    load: async () => (await import('./healthcheck.ts')).healthcheck,
+  },
+  config: {
+    does: 'checks the environment, and shows the values in force and where each comes from',
+    load: async () => (await import('./config.ts')).config,
+  },
+  types: {
+    does: 'writes the TypeScript of Avro schemas: a type, and the constant that a handler takes',
+    load: async () => (await import('./types.ts')).types,
+  },
   version: {
-    usage: '',
     does: 'says which version this is',
-    async run(args, { out }) {
-      parseArgs({ args: [...args] })
-      out(`${version()}\n`)
-      return EXIT.ok
-    },
-  },
-  help: {
-    usage: '',
-    does: 'shows this',
-    async run(_, { out }) {
-      out(usage())
-      return EXIT.ok
-    },
+    load: async () => (await import('./version.ts')).showVersion,
   },
 }
 
-/** Answers the exit code: 0, 1 where it failed, 64 for a command or argument that there is not, 78 for a wrong environment. */
+const HELP = { name: 'help', does: 'shows this; `help COMMAND` is `COMMAND --help`' }
+
+/** Answers the exit code: see `EXIT`. */
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
-  const [name = '', ...rest] = args
-  const asksForHelp = name === '--help' || name === '-h'
-  const command = asksForHelp
-    ? commands.help
-    : name === '--version'
-      ? commands.version
-      : Object.entries(commands).find(([known]) => known === name)?.[1]
-  if (command === undefined) {
-    terminal.err(`${name === '' ? 'which command?' : `there is no command ${JSON.stringify(name)}`}\n\n${usage()}`)
+  const [first = '', ...rest] = args
+  const [name, given] =
+    ['help', '--help', '-h'].includes(first) && rest.length > 0 ? [rest[0] ?? '', ['--help']] : [first, rest]
+  if (['help', '--help', '-h'].includes(name)) {
+    terminal.out(overview())
+    return EXIT.ok
+  }
+  const known = Object.entries(COMMANDS).find(([each]) => each === name.replace(/^--version$/, 'version'))
+  if (known === undefined) {
+    const what = name === '' ? 'which command?' : `there is no command ${JSON.stringify(name)}`
+    terminal.err(`${what}\n\n${overview()}`)
     return EXIT.usage
   }
+  const [knownName, { load }] = known
+  return await runOne({ name: knownName, command: await load() }, given, terminal)
+}
+
+async function runOne(
+  { name, command }: { name: string; command: Command },
+  args: readonly string[],
+  terminal: Terminal,
+): Promise<number> {
+  if (args.includes('--help') || args.includes('-h')) {
+    terminal.out(commandHelp(name, command))
+    return EXIT.ok
+  }
   try {
-    return await command.run(rest, terminal)
+    return await command.run(args, terminal)
   } catch (error) {
     if (isUsage(error)) {
-      terminal.err(`${error.message}\nusage: ${name} ${command.usage}\n`)
+      terminal.err(`${error.message}\n${usageLines(name, command.usage).join('\n')}\n`)
       return EXIT.usage
     }
-    terminal.err(`${error instanceof InvalidConfiguration ? error.message : describe(error)}\n`)
+    terminal.err(`${error instanceof SluiceError ? error.message : describe(error)}\n`)
     return error instanceof InvalidConfiguration ? EXIT.configuration : EXIT.failed
   }
 }
 
-function usage(): string {
-  const lines = Object.entries(commands).map(
-    ([name, command]) => [`${name} ${command.usage}`.trimEnd(), command.does] as const,
-  )
-  const width = Math.max(...lines.map(([left]) => left.length))
-  return `usage: node dist/cli.js COMMAND\n\n${lines.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join('')}`
+function overview(): string {
+  return generalHelp([...Object.entries(COMMANDS).map(([name, { does }]) => ({ name, does })), HELP])
 }
 
-/** Node's own word for an argument that a command does not take. */
-function isUsage(error: unknown): error is TypeError {
+/** Ours, or Node's own word for an argument that a command does not take. */
+function isUsage(error: unknown): error is Error {
+  if (error instanceof Misused) return true
   return error instanceof TypeError && String(Reflect.get(error, 'code')).startsWith('ERR_PARSE_ARGS')
 }

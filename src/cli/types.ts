@@ -1,9 +1,32 @@
 /** `types <schemas> --out <folder>`: for each .avsc a file of types, and a constant that a handler's `schema` takes. */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { type Shape, shapeOf } from '../adapters/registry/shape.ts'
 import { describe, Misconfigured } from '../consumer/errors.ts'
+import { type Command, EXIT, Misused, type Options } from './command.ts'
 import { emit } from './emit.ts'
+
+const OPTIONS = {
+  out: { type: 'string', value: 'FOLDER', means: 'where the .ts files go; it is made where it is not there' },
+} as const satisfies Options
+
+export const types: Command = {
+  usage: ['SCHEMAS --out FOLDER'],
+  options: OPTIONS,
+  about: [
+    "Writes FOLDER/name.ts for each name.avsc of the folder SCHEMAS: the record's type, and the constant that a handler's `schema` takes. Prints the paths. Nothing is written where one of the schemas is faulty.",
+    'Exit codes: 0; 1 where a schema is faulty or a folder cannot be read or written.',
+  ],
+  async run(args, { out }) {
+    const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options: OPTIONS })
+    const [folder, ...rest] = positionals
+    if (folder === undefined || rest.length > 0 || values.out === undefined)
+      throw new Misused('one folder of schemas, and --out with another folder')
+    for (const path of await generateTypes(folder, values.out)) out(`${path}\n`)
+    return EXIT.ok
+  },
+}
 
 /**
  * Writes `outDir/<name>.ts` for each `dir/<name>.avsc` and answers with the paths written. Nothing is written where one of the schemas is faulty.
