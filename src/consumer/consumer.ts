@@ -66,6 +66,8 @@ export class Consumer {
   /** What the source said last; a join says nothing of it: a topic may be missing all the while. */
   #waiting: string | null = null
   #hasJoined = false
+  /** Of the last commit; what lasts (a permission that is missing) is said once, not with every commit. */
+  #commitError: string | null = null
   #draining = false
   #fatal: string | null = null
 
@@ -282,8 +284,14 @@ export class Consumer {
 
   async #commit(offsets: readonly OffsetToCommit[]): Promise<void> {
     const result = await this.#ports.source.commit(offsets)
+    const before = this.#commitError
+    this.#commitError = result.ok ? null : result.error
     if (result.ok) return this.#loop.feed({ type: 'committed', offsets })
-    this.#ports.log.warn({ cause: result.cause, error: result.error }, 'a commit failed; the next one is computed anew')
+    const level = result.error === before ? 'debug' : 'warn'
+    this.#ports.log[level](
+      { cause: result.cause, error: result.error },
+      'a commit failed; the next one is computed anew',
+    )
     this.#loop.feed({ type: 'commitFailed', cause: result.cause, error: result.error })
   }
 }

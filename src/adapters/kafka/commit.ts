@@ -4,10 +4,13 @@ import type { Clock, CommitFailure, CommitResult, Log, OffsetToCommit } from '..
 import { placeOf } from '../../core/record.ts'
 import { protocolErrorOf } from './faults.ts'
 import type { Part, Parts } from './partitions.ts'
+import { refusalText } from './permissions.ts'
 import { LATE, within } from './time.ts'
 
 /** Longer than a request may take; then the coordinator is looked for again. */
 const COMMIT_TIMEOUT_MS = 8_000
+/** Nothing is committed meanwhile for a topic that we may not read. A guess, never tuned. */
+const FORBIDDEN_MS = 5_000
 
 /** As kafkajs takes them. Its types know nothing of the metadata, its encoder does. */
 export interface CommitRequest {
@@ -42,6 +45,8 @@ export class Commits {
   #last: Promise<unknown> = Promise.resolve()
   /** In characters; lower once the broker has refused so many. */
   #metadataMax = Number.POSITIVE_INFINITY
+  /** By topic that we may not read, and so not commit for: when it is tried again. */
+  readonly #forbidden = new Map<string, number>()
   /** How many have been answered: tells a reader of the broker's offsets that its answer may be older than a commit. */
   answered = 0
 
@@ -67,15 +72,18 @@ export class Commits {
       const part = this.#parts.of(offset.assignment)
       return part === null ? [] : [{ part, offset }]
     })
-    const doubted = live.find(({ part }) => part.isOutOfRange)
-    const storable = live.filter(({ part }) => !part.isOutOfRange)
+    const withheld = live.flatMap(({ part }) => this.#whyWithheld(part) ?? [])
+    const storable = live.filter(({ part }) => this.#whyWithheld(part) === null)
     const result = storable.length === 0 ? OK : await this.#store(storable)
-    if (!result.ok || doubted === undefined) return result
+    if (!result.ok || withheld[0] === undefined) return result
     // As if all had failed: what is not stored must not count as stored, and the others may well be stored twice.
-    return failed(
-      'generation',
-      `the log of ${placeOf(doubted.part.assignment)} may be another one: nothing is stored for it yet`,
-    )
+    return failed('generation', withheld[0])
+  }
+
+  #whyWithheld({ isOutOfRange, assignment }: Part): string | null {
+    if (isOutOfRange) return `the log of ${placeOf(assignment)} may be another one: nothing is stored for it yet`
+    const againAtMs = this.#forbidden.get(assignment.topic) ?? 0
+    return this.#clock.nowMs() < againAtMs ? committingRefused(assignment.topic) : null
   }
 
   async #store(live: readonly ToStore[]): Promise<CommitResult> {
@@ -95,15 +103,35 @@ export class Commits {
       for (const { part, offset } of live) {
         part.committed = offset.nextOffset
         part.isAnew = false
+        this.#forbidden.delete(part.assignment.topic)
       }
       return OK
     } catch (error) {
+      if (protocolErrorOf(error) === 'TOPIC_AUTHORIZATION_FAILED') return await this.#storeByTopic(live)
       const cause = causeOf(error)
       // What is said of a member that we no longer are does not fence the one that has joined since.
       return failed(cause === 'fenced' && this.#member() !== member ? 'generation' : cause, describe(error))
     } finally {
       this.answered++
     }
+  }
+
+  /**
+   * The broker has stored what we may commit, and kafkajs does not tell for which topics: each is tried by itself. As `refused` it would
+   * ask for joins, which cure nothing.
+   */
+  async #storeByTopic(live: readonly ToStore[]): Promise<CommitResult> {
+    const [[topic, these] = ['', []], ...others] = Map.groupBy(live, ({ part }) => part.assignment.topic)
+    if (others.length === 0) {
+      this.#forbidden.set(topic, this.#clock.nowMs() + FORBIDDEN_MS)
+      return failed('generation', committingRefused(topic))
+    }
+    let result = await this.#store(these)
+    for (const [, those] of others) {
+      const next = await this.#store(those)
+      if (result.ok) result = next
+    }
+    return result
   }
 
   /** The broker refuses only the partitions whose metadata is too large, without saying which; what it has stored is stored again. */
@@ -124,6 +152,12 @@ export class Commits {
       return await this.#send(door, fitting)
     }
   }
+}
+
+function committingRefused(topic: string): string {
+  const resource = `topic ${topic}`
+  const doing = `committing for ${resource}`
+  return refusalText({ doing, operation: 'Read', resource }, 'TOPIC_AUTHORIZATION_FAILED')
 }
 
 const OK: CommitResult = { ok: true }

@@ -8,6 +8,7 @@ import type { Questions } from './admin.ts'
 import { BrokerWatch } from './broker-watch.ts'
 import { Commits } from './commit.ts'
 import { Fetching } from './fetching.ts'
+import { Forbidden } from './forbidden.ts'
 import { RejoinWanted } from './group.ts'
 import { HandOvers } from './hand-overs.ts'
 import { Intake } from './intake.ts'
@@ -17,7 +18,7 @@ import type { Sign } from './log.ts'
 import { Membership } from './membership.ts'
 import { OffsetsPoll } from './offsets.ts'
 import type { KafkaSourceOptions } from './options.ts'
-import { assignmentsOf, newPart, type Part, type Parts } from './partitions.ts'
+import { assignmentsOf, isOf, newPart, type Part, type Parts } from './partitions.ts'
 import { reposition } from './reposition.ts'
 import { Restorer } from './restore.ts'
 import type { JoinedMember, Run, RunEvents } from './run.ts'
@@ -35,7 +36,7 @@ export interface ConsumingOptions {
 
 export class Consuming {
   readonly voice: Voice
-  readonly events: RunEvents
+  readonly events: RunEvents = this.#runEvents()
   readonly #options: KafkaSourceOptions
   readonly #parts: Parts = new Ownership(newPart)
   readonly #membership: Membership
@@ -65,27 +66,27 @@ export class Consuming {
     const isStaying = (part: Part) => parts.isStaying(part)
     // What is leaving may be given back: it is restored and cured meanwhile.
     const isLive = ({ assignment }: Part) => parts.of(assignment) !== null
-    const fetching = new Fetching(parts, log)
-    this.#fetching = fetching
+    this.#fetching = new Fetching(parts, log)
     this.#handOvers = new HandOvers({ options, voice, signal })
-    const apply = (changed: readonly Part[]) => fetching.apply(changed)
+    const apply = (changed: readonly Part[]) => this.#fetching.apply(changed)
     const guarded = (take: () => void) => this.#guarded(take)
+    const forbidden = new Forbidden(voice)
     const beginAgain = (part: Part, at: number) => this.#intake.beginAgain(part, at)
     this.#troubles = new Troubles({
       clock,
       log,
       voice,
+      forbidden,
       signal,
       apply,
       isLive,
-      refreshMetadata: async () => await this.#run?.refreshMetadata(),
+      refreshMetadata: async topic => await this.#run?.refreshMetadata(topic),
       reposition: part => reposition(part, { questions, voice, log, isLive: isStaying, beginAgain }),
     })
     this.#intake = new Intake({ parts, voice, troubles: this.#troubles, skips, log, apply, guarded })
     this.#restorer = new Restorer({ groupId, clock, log, questions, voice, signal, isLive, apply })
-    const membership = this.#membership
-    this.#commits = new Commits({ clock, log, parts, door: () => membership.door(), member: () => membership.memberId })
-    this.events = this.#runEvents()
+    const [door, member] = [() => this.#membership.door(), () => this.#membership.memberId]
+    this.#commits = new Commits({ clock, log, parts, door, member })
     const watch = new BrokerWatch({
       options,
       voice,
@@ -93,6 +94,8 @@ export class Consuming {
       commits: this.#commits,
       intake: this.#intake,
       liveness: this.#liveness,
+      forbidden,
+      troubles: this.#troubles,
       giveUp: gone => this.#giveUp(gone),
       rejoin: why => this.rejoin(why),
     })
@@ -117,6 +120,7 @@ export class Consuming {
       fetched: () => this.voice.waiting('fetch', null),
       fetchAnswered: cost => this.voice.fetchDone(cost),
       batch: payload => this.#batch(payload),
+      topicsHidden: topics => this.#troubles.hidden(this.#parts.owned.filter(isOf(topics))),
       idle: place => this.#troubles.idle(this.#parts.at(place)),
       sign: sign => this.#heard(sign),
       isJoining: () => this.#liveness.isJoining,

@@ -5,6 +5,7 @@ import { DeadLetterNotWritten, describe, Misconfigured, Unavailable } from '../.
 import { kafkaClient } from './client.ts'
 import { faultOf, ourErrorOf, protocolErrorOf } from './faults.ts'
 import type { KafkaDeadLettersOptions } from './options.ts'
+import { writingRefused } from './permissions.ts'
 import { LATE, within } from './time.ts'
 
 /** Enough for a leader to move; then whoever holds the partition decides. */
@@ -108,7 +109,7 @@ export class DeadLetterOutlet {
       case 'missing-topic':
         return new Misconfigured(`${topic} does not exist`, { cause: error })
       case 'permission':
-        return new Misconfigured(`we are not allowed to write to ${topic} (${describe(error)})`, { cause: error })
+        return new Misconfigured(writingRefused(this.#topic, protocolErrorOf(error)), { cause: error })
       case 'credentials':
       case 'fatal':
         return ourErrorOf(error, `writing to ${topic}`)

@@ -4,7 +4,7 @@ import type { DeadLetter, DeadLetters } from '../../consumer/ports.ts'
 import { Questions } from './admin.ts'
 import { DeadLetterOutlet } from './dead-letter-outlet.ts'
 import { bytesOf, messageOf } from './dead-letter-record.ts'
-import { deadLetterTopic } from './dead-letter-topics.ts'
+import { deadLetterTopic, unreadText } from './dead-letter-topics.ts'
 import { ourErrorOf } from './faults.ts'
 import type { KafkaDeadLettersOptions } from './options.ts'
 
@@ -27,6 +27,8 @@ class KafkaDeadLetters implements DeadLetters {
   readonly #destinations = new Map<string, Destination>()
   /** By dead letter topic: several source topics may share one. */
   readonly #outlets = new Map<string, DeadLetterOutlet>()
+  /** Topics whose configuration may not be read. */
+  readonly #unread = new Set<string>()
   #stopped: Promise<void> | null = null
 
   constructor(options: KafkaDeadLettersOptions) {
@@ -38,6 +40,7 @@ class KafkaDeadLetters implements DeadLetters {
     try {
       for (const topic of this.#options.topics) await this.#destinationOf(topic)
       await Promise.all([...this.#outlets.values()].map(outlet => outlet.connect()))
+      this.#sayUnread()
     } finally {
       await this.#questions.close()
     }
@@ -60,6 +63,13 @@ class KafkaDeadLetters implements DeadLetters {
     return this.#stopped
   }
 
+  /** Once, however many tries the start takes. */
+  #sayUnread(): void {
+    const unread = unreadText(this.#unread)
+    if (unread !== null) this.#options.log.warn({}, unread)
+    this.#unread.clear()
+  }
+
   async #close(): Promise<void> {
     await Promise.all([this.#questions.close(), ...[...this.#outlets.values()].map(outlet => outlet.close())])
   }
@@ -71,7 +81,8 @@ class KafkaDeadLetters implements DeadLetters {
     const name = this.#options.topicFor(topic)
     let partitions: number
     try {
-      partitions = await this.#questions.ask(admin => deadLetterTopic(admin, topic, this.#options))
+      const options = { ...this.#options, unread: this.#unread }
+      partitions = await this.#questions.ask(admin => deadLetterTopic(admin, topic, options))
     } catch (error) {
       throw ourErrorOf(error, `looking for dead letter topic ${name}`)
     }

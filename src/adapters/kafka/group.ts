@@ -50,16 +50,23 @@ function cooperative(hooks: GroupHooks): PartitionAssigner {
 }
 
 function hook(cluster: Cluster, groupId: string, hooks: GroupHooks): void {
-  const find = cluster.findGroupCoordinator.bind(cluster)
-  hooks.clusterMade(cluster, () => find({ groupId }))
+  const search = cluster.findGroupCoordinator.bind(cluster)
+  const find = async () => {
+    try {
+      return await search({ groupId })
+    } catch (error) {
+      throw await whyNotFound(cluster, groupId, error)
+    }
+  }
+  hooks.clusterMade(cluster, find)
   keepNodes(cluster)
   cluster.findGroupCoordinator = async group => {
-    if (group.groupId !== groupId) return await find(group)
+    if (group.groupId !== groupId) return await search(group)
     await hooks.beforeJoin()
     // kafkajs gives up for good where a broker fails to answer just this question, and its member with it.
     for (;;) {
       try {
-        const coordinator = await find(group)
+        const coordinator = await find()
         hooks.coordinatorFound(coordinator)
         return coordinator
       } catch (error) {
@@ -68,6 +75,29 @@ function hook(cluster: Cluster, groupId: string, hooks: GroupHooks): void {
       }
     }
   }
+}
+
+/** A method of kafkajs' Broker that its types leave out; `group.test.ts` holds that it is there. */
+interface AskedBroker extends Broker {
+  findGroupCoordinator(request: { groupId: string; coordinatorType: number }): Promise<unknown>
+}
+
+/** kafkajs drops the error of a broker that refuses, so that a missing permission looks like a coordinator that is away: then one is asked without kafkajs between. */
+async function whyNotFound(cluster: Cluster, groupId: string, error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || error.name !== 'KafkaJSGroupCoordinatorNotFound') return error
+  try {
+    // Boundary: see AskedBroker.
+    const broker = (await anyBroker(cluster)) as AskedBroker
+    await broker.findGroupCoordinator({ groupId, coordinatorType: 0 })
+    return error
+  } catch (refusal) {
+    return faultOf(refusal) === 'permission' ? refusal : error
+  }
+}
+
+async function anyBroker(cluster: Cluster): Promise<Broker> {
+  const [nodeId] = cluster.getNodeIds()
+  return await cluster.findBroker({ nodeId: String(nodeId) })
 }
 
 function metadataOf(topics: readonly string[], owned: readonly TopicPartition[]): Buffer {
@@ -123,9 +153,7 @@ async function partitionsOf(
 
 /** Not through kafkajs' own metadata: it would ask for this topic ever after, and stumble when it is deleted. */
 async function askForPartitions(cluster: Cluster, topic: string): Promise<number[]> {
-  const [nodeId] = cluster.getNodeIds()
-  const broker = await cluster.findBroker({ nodeId: String(nodeId) })
-  const { topicMetadata } = await broker.metadata([topic])
+  const { topicMetadata } = await (await anyBroker(cluster)).metadata([topic])
   return topicMetadata.flatMap(({ partitionMetadata }) => partitionMetadata.map(({ partitionId }) => partitionId))
 }
 

@@ -5,7 +5,7 @@
 import type { Broker } from 'kafkajs'
 import { describe } from '../../consumer/errors.ts'
 import type { Questions } from './admin.ts'
-import { protocolErrorOf } from './faults.ts'
+import { faultOf, protocolErrorOf } from './faults.ts'
 import type { KafkaSourceOptions } from './options.ts'
 import { rest } from './time.ts'
 
@@ -23,6 +23,8 @@ export interface LatestContext {
 /** Resolves when every topic has its beginning: in the broker's commits, or the log's start for what the group knew before. */
 export async function startAtTheEnd(context: LatestContext): Promise<void> {
   const { clock, log, topics } = context.options
+  // First, since it says what we are not permitted: the questions below would only find no coordinator.
+  await context.coordinator()
   const giveUpAtMs = clock.nowMs() + OTHERS_MS_MAX
   while (!context.signal.aborted) {
     const fresh = await topicsWithoutCommits(context)
@@ -67,7 +69,8 @@ async function storeEnds(
     await broker.offsetCommit({ groupId: options.groupId, groupGenerationId: -1, memberId: '', topics: ends })
     return null
   } catch (error) {
-    if (protocolErrorOf(error) === null) throw error
+    // Only members that run are worth waiting for: what is not permitted would let us begin where nobody said.
+    if (protocolErrorOf(error) === null || faultOf(error) === 'permission') throw error
     return describe(error)
   }
 }

@@ -2,7 +2,7 @@
 import type { Admin } from 'kafkajs'
 import { describe } from '../../consumer/errors.ts'
 import type { Questions } from './admin.ts'
-import { faultOf } from './faults.ts'
+import { faultOf, protocolErrorOf } from './faults.ts'
 import { safeOffset } from './offset.ts'
 import type { KafkaSourceOptions } from './options.ts'
 import { rest } from './time.ts'
@@ -21,10 +21,16 @@ export interface BrokerOffsets {
 
 export type TopicsKnown = ReadonlyMap<string, ReadonlyMap<number, BrokerOffsets>>
 
+/** Topics that are not there, and those that we may not see. */
+export interface Unseen {
+  readonly missing: readonly string[]
+  readonly forbidden: readonly string[]
+}
+
 export interface OffsetsListener {
   /** Just before the question is sent. */
   asking(): void
-  known(topics: TopicsKnown, missing: readonly string[]): void
+  known(topics: TopicsKnown, unseen: Unseen): void
   unanswered(error: unknown): void
 }
 
@@ -35,6 +41,7 @@ export class OffsetsPoll {
   #wake = new AbortController()
   /** A line is logged when the answers stop and when they come again, not in between. */
   #failing = false
+  #forbidden: readonly string[] = []
 
   constructor({
     options,
@@ -64,42 +71,48 @@ export class OffsetsPoll {
     const { groupId, topics, log } = this.#options
     this.#listener.asking()
     try {
-      const { known, missing } = await this.#questions.ask(admin => readOffsets(admin, groupId, topics))
+      const unseen = await this.#questions.ask(admin => unseenTopics(admin, topics))
+      await this.#forget(unseen.forbidden)
+      const seen = topics.filter(topic => !unseen.missing.includes(topic) && !unseen.forbidden.includes(topic))
+      const known = await this.#questions.ask(admin => readOffsets(admin, groupId, seen))
       if (this.#failing) log.info({}, 'the brokers answer again')
       this.#failing = false
-      this.#listener.known(known, missing)
+      this.#listener.known(known, unseen)
     } catch (error) {
       if (!this.#failing) log.warn({ error: describe(error) }, 'the offsets of our topics cannot be read; trying again')
       this.#failing = true
       this.#listener.unanswered(error)
     }
   }
+
+  /** kafkajs asks for every topic that it has once been asked for, and fails for one that we may not see any more: a new client knows none. */
+  async #forget(forbidden: readonly string[]): Promise<void> {
+    const isNew = forbidden.some(topic => !this.#forbidden.includes(topic))
+    this.#forbidden = forbidden
+    if (isNew) await this.#questions.close()
+  }
 }
 
 /** One topic at a time: kafkajs' errors do not name the topic. */
-export async function missingTopics(admin: Admin, topics: readonly string[]): Promise<string[]> {
+export async function unseenTopics(admin: Admin, topics: readonly string[]): Promise<Unseen> {
   const missing: string[] = []
+  const forbidden: string[] = []
   for (const topic of topics) {
     try {
       await admin.fetchTopicMetadata({ topics: [topic] })
     } catch (error) {
-      if (faultOf(error) !== 'missing-topic') throw error
-      missing.push(topic)
+      if (faultOf(error) === 'missing-topic') missing.push(topic)
+      else if (protocolErrorOf(error) === 'TOPIC_AUTHORIZATION_FAILED') forbidden.push(topic)
+      else throw error
     }
   }
-  return missing
+  return { missing, forbidden }
 }
 
-async function readOffsets(
-  admin: Admin,
-  groupId: string,
-  topics: readonly string[],
-): Promise<{ known: TopicsKnown; missing: string[] }> {
-  const missing = await missingTopics(admin, topics)
-  const present = topics.filter(topic => !missing.includes(topic))
+async function readOffsets(admin: Admin, groupId: string, topics: readonly string[]): Promise<TopicsKnown> {
   const known = new Map<string, Map<number, BrokerOffsets>>()
-  if (present.length === 0) return { known, missing }
-  const committed = await admin.fetchOffsets({ groupId, topics: present })
+  if (topics.length === 0) return known
+  const committed = await admin.fetchOffsets({ groupId, topics: [...topics] })
   for (const { topic, partitions } of committed) {
     const ends = new Map((await admin.fetchTopicOffsets(topic)).map(end => [end.partition, end]))
     const rows = new Map<number, BrokerOffsets>()
@@ -116,5 +129,5 @@ async function readOffsets(
     }
     known.set(topic, rows)
   }
-  return { known, missing }
+  return known
 }

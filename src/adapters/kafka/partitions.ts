@@ -68,6 +68,11 @@ export function isFetching({ isRestored, paused, trouble, pending }: Part): bool
   return isRestored && !paused && trouble === null && pending.length === 0
 }
 
+export const isOf =
+  (topics: readonly string[]) =>
+  ({ assignment }: Part): boolean =>
+    topics.includes(assignment.topic)
+
 export const assignmentsOf = (parts: readonly Part[]): readonly Assignment[] => parts.map(part => part.assignment)
 
 /** By topic, as kafkajs wants them. */

@@ -65,10 +65,18 @@ export class Restorer {
     }
   }
 
-  /** Answers which could not begin, and why. One that cannot keeps no other from it. */
+  /** Answers which could not begin, and why. One that cannot keeps no other from it, nor does a topic that we may not read. */
   async #try(parts: readonly Part[], wasSaid: boolean): Promise<Failed[]> {
+    const failed: Failed[] = []
+    // One after the other: a question that fails takes the client, and what else it is asked, with it.
+    for (const [topic, those] of Map.groupBy(parts, ({ assignment }) => assignment.topic))
+      failed.push(...(await this.#tryTopic(topic, those, wasSaid)))
+    return failed
+  }
+
+  async #tryTopic(topic: string, parts: readonly Part[], wasSaid: boolean): Promise<Failed[]> {
     try {
-      const storedOf = await this.#ask(parts)
+      const storedOf = await this.#ask(topic)
       return parts.filter(this.#options.isLive).flatMap(part => {
         try {
           this.#begin(part, storedOf(part), wasSaid)
@@ -82,11 +90,10 @@ export class Restorer {
     }
   }
 
-  async #ask(parts: readonly Part[]): Promise<(part: Part) => Stored> {
+  async #ask(topic: string): Promise<(part: Part) => Stored> {
     const { questions, groupId } = this.#options
-    const topics = [...new Set(parts.map(({ assignment }) => assignment.topic))]
-    const stored = await questions.ask(admin => admin.fetchOffsets({ groupId, topics }))
-    return ({ assignment: { topic, partition } }) => {
+    const stored = await questions.ask(admin => admin.fetchOffsets({ groupId, topics: [topic] }))
+    return ({ assignment: { partition } }) => {
       const found = stored.find(each => each.topic === topic)?.partitions.find(each => each.partition === partition)
       // Below 0 is what a client has put in place of an offset ("the beginning"): whatever stands beside it belongs to no offset.
       const offset = found === undefined ? -1 : safeOffset(found.offset)

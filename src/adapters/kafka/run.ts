@@ -6,9 +6,11 @@ import type { TopicPartition } from '../../core/record.ts'
 import { type Client, kafkaClient, RETRY_FOR_EVER } from './client.ts'
 import { faultOf } from './faults.ts'
 import { assigners, COOPERATIVE, JoinEnded } from './group.ts'
+import { HiddenTopics } from './hidden-topics.ts'
 import { withOwnDecoder } from './insides.ts'
 import type { Sign } from './log.ts'
 import { HEARTBEAT_MS, type KafkaSourceOptions } from './options.ts'
+import { readingRefused } from './permissions.ts'
 import { LATE, rest, within } from './time.ts'
 
 const DISCONNECT_TIMEOUT_MS = 5_000
@@ -53,6 +55,8 @@ export interface RunEvents {
   /** One request's cost, whatever its answer was. */
   fetchAnswered(cost: { durationMs: number; bytes: number }): void
   batch(payload: EachBatchPayload): void
+  /** We may not see these, and nothing of them is fetched. */
+  topicsHidden(topics: readonly string[]): void
   /** A partition had nothing new, and no error. */
   idle(place: TopicPartition): void
   sign(sign: Sign): void
@@ -67,6 +71,7 @@ export class Run {
   readonly #options: KafkaSourceOptions
   readonly #client: Client
   #cluster: Cluster | null = null
+  #hidden: HiddenTopics | null = null
   #findCoordinator: (() => Promise<Broker>) | null = null
   readonly #events: RunEvents
   /** Each takes one listener back: a consumer that did not end in time is not heard any more. */
@@ -82,6 +87,9 @@ export class Run {
     const partitionAssigners = assigners({
       clusterMade: (cluster, find) => {
         this.#cluster = cluster
+        this.#hidden = new HiddenTopics(cluster, topics => {
+          if (!this.#closed.signal.aborted) events.topicsHidden(topics)
+        })
         this.#findCoordinator = find
       },
       beforeJoin: async () => {
@@ -186,9 +194,10 @@ export class Run {
     return await this.#findCoordinator()
   }
 
-  /** Who leads which partition. */
-  async refreshMetadata(): Promise<void> {
+  /** Who leads which partition. Rejects where we may not know it of this topic. */
+  async refreshMetadata(topic: string): Promise<void> {
     await this.#cluster?.refreshMetadata()
+    if (this.#hidden?.has(topic) === true) throw new Misconfigured(readingRefused([topic]))
   }
 
   /** Leaves the group and disconnects; bounded. */

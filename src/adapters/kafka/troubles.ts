@@ -4,7 +4,9 @@
  */
 import { describe } from '../../consumer/errors.ts'
 import type { Clock, Log } from '../../consumer/ports.ts'
+import type { Forbidden } from './forbidden.ts'
 import type { Part } from './partitions.ts'
+import { readingRefused } from './permissions.ts'
 import { rest } from './time.ts'
 import type { Voice } from './voice.ts'
 
@@ -24,6 +26,8 @@ const CODES: Readonly<Record<number, { readonly name: string; readonly kind: Kin
   76: { name: 'UNSUPPORTED_COMPRESSION_TYPE', kind: 'broker' },
   78: { name: 'OFFSET_NOT_AVAILABLE', kind: 'moved' },
 }
+
+const FORBIDDEN = 29
 
 type Kind =
   /** Another broker leads it now, or none does for the moment. */
@@ -60,11 +64,13 @@ export interface TroublesOptions {
   readonly clock: Clock
   readonly log: Log
   readonly voice: Voice
+  readonly forbidden: Forbidden
   readonly signal: AbortSignal
   /** What kafkajs is to fetch has changed. */
   readonly apply: (parts: readonly Part[]) => void
   readonly isLive: (part: Part) => boolean
-  readonly refreshMetadata: () => Promise<void>
+  /** Rejects where we may not see the topic. */
+  readonly refreshMetadata: (topic: string) => Promise<void>
   /** Finds out where the log begins and ends, and what follows. */
   readonly reposition: (part: Part) => Promise<void>
 }
@@ -72,7 +78,6 @@ export interface TroublesOptions {
 export class Troubles {
   readonly #options: TroublesOptions
   readonly #troubles = new Map<Part, Trouble>()
-  #forbidden = new Set<Part>()
 
   constructor(options: TroublesOptions) {
     this.#options = options
@@ -82,12 +87,26 @@ export class Troubles {
   answered(part: Part, errorCode: number): void {
     const { name, kind } = CODES[errorCode] ?? { name: `error ${errorCode}`, kind: 'broker' }
     const { topic } = part.assignment
-    const why =
-      kind === 'permission'
-        ? `Kafka does not permit reading ${topic} any more (${name}): grant READ on it to the user of this service`
-        : `the broker answers ${name} to every fetch`
+    const why = kind === 'permission' ? readingRefused([topic]) : `the broker answers ${name} to every fetch`
     part.isOutOfRange = kind === 'out of range'
     this.#met(part, kind, why)
+  }
+
+  /** We may not see these partitions, and would not even be answered. */
+  hidden(parts: readonly Part[]): void {
+    for (const part of parts) if (this.#troubles.get(part)?.kind !== 'permission') this.answered(part, FORBIDDEN)
+  }
+
+  /** We may see them again: the cure need not wait for its time. */
+  shown(parts: readonly Part[]): void {
+    for (const part of parts) {
+      const known = this.#troubles.get(part)
+      if (known?.kind !== 'permission') continue
+      // Another object: the cure of before is over.
+      const trouble = { ...known, tries: 0 }
+      this.#troubles.set(part, trouble)
+      void this.#cure(part, trouble, 0)
+    }
   }
 
   doubted(part: Part, why: string): void {
@@ -110,7 +129,7 @@ export class Troubles {
     if (trouble === undefined) return
     this.#troubles.delete(part)
     part.isOutOfRange = false
-    this.#allowed(part)
+    this.#options.forbidden.over(part)
     if (trouble.said === null) return
     this.#options.voice.held({ assignment: part.assignment, why: null })
     this.#options.log.info({ ...part.assignment }, 'the partition can be read again')
@@ -120,7 +139,7 @@ export class Troubles {
   forget(parts: readonly Part[]): void {
     for (const part of parts) {
       this.#troubles.delete(part)
-      this.#allowed(part)
+      this.#options.forbidden.over(part)
     }
   }
 
@@ -129,10 +148,12 @@ export class Troubles {
     const known = this.#troubles.get(part)
     const trouble = known?.kind === kind ? known : { kind, sinceMs: clock.nowMs(), tries: 0, said: known?.said ?? null }
     this.#troubles.set(part, trouble)
+    if (kind === 'permission') this.#options.forbidden.refused(part)
+    else this.#options.forbidden.over(part)
     part.trouble = why
     apply([part])
     this.#say(part, trouble, why)
-    void this.#cure(part, trouble)
+    void this.#cure(part, trouble, PATIENCE[kind].initialMs)
   }
 
   #say(part: Part, trouble: Trouble, why: string): void {
@@ -141,22 +162,15 @@ export class Troubles {
     trouble.said = why
     log.error({ ...part.assignment, position: part.position }, `the partition is held: ${why}`)
     voice.held({ assignment: part.assignment, why })
-    if (trouble.kind !== 'permission') return
-    this.#forbidden.add(part)
-    voice.waiting('permission', why)
   }
 
-  #allowed(part: Part): void {
-    if (this.#forbidden.delete(part) && this.#forbidden.size === 0) this.#options.voice.waiting('permission', null)
-  }
-
-  async #cure(part: Part, trouble: Trouble): Promise<void> {
+  async #cure(part: Part, trouble: Trouble, firstMs: number): Promise<void> {
     const { clock, log, signal, apply, isLive } = this.#options
     const { initialMs, maxMs } = PATIENCE[trouble.kind]
     for (;;) {
       await rest(
         clock,
-        trouble.tries === 0 ? initialMs : Math.min(maxMs, Math.max(initialMs, 100) * 2 ** trouble.tries),
+        trouble.tries === 0 ? firstMs : Math.min(maxMs, Math.max(initialMs, 100) * 2 ** trouble.tries),
         signal,
       )
       trouble.tries++
@@ -184,7 +198,7 @@ export class Troubles {
       case 'broker':
       case 'unreadable':
       case 'doubted':
-        return await this.#options.refreshMetadata()
+        return await this.#options.refreshMetadata(part.assignment.topic)
       case 'out of range':
         return await this.#options.reposition(part)
       default:

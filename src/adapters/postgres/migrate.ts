@@ -48,7 +48,7 @@ export async function migrate(pool: ConnectionPool, migrations: readonly Migrati
   try {
     if (missing(migrations, await applied(connection)).length === 0) return
     await run(connection, `select pg_advisory_lock(${ADVISORY_LOCK.ours}, ${ADVISORY_LOCK.migrations})`)
-    await run(connection, HISTORY)
+    await prepare(connection)
     // Another process may have applied them while this one waited.
     for (const migration of missing(migrations, await applied(connection))) {
       await apply(connection, migration)
@@ -74,6 +74,13 @@ export async function verify(pool: ConnectionPool, migrations: readonly Migratio
 }
 
 const CURE = 'start once with MIGRATE=true'
+const FORBIDDEN = '42501'
+
+/** What is there and may not be read is no reason to migrate. */
+function cureOf(error: unknown): string {
+  if (sqlstateOf(error) !== FORBIDDEN) return CURE
+  return 'grant the user of DATABASE_URL usage on the schema sluice and what it does with its tables'
+}
 
 async function checkOutInbox(pool: ConnectionPool): Promise<Connection> {
   const columns = 'handler, idempotency_key, topic, partition, record_offset, value_crc32, handled_at'
@@ -82,12 +89,18 @@ async function checkOutInbox(pool: ConnectionPool): Promise<Connection> {
     return (await pool.checkOut({ text }, LOCK_TIMEOUT_MS)).connection
   } catch (error) {
     if (sqlstateOf(error)?.startsWith('42') !== true) throw error
-    throw new Misconfigured(`sluice.inbox cannot be read: ${explain(error)}; ${CURE}`, { cause: error })
+    throw new Misconfigured(`sluice.inbox cannot be read: ${explain(error)}; ${cureOf(error)}`, { cause: error })
   }
 }
 
+/** A role that may create schemas is not needed where somebody has made ours: Postgres asks for the right before it looks whether the schema is there. */
+async function prepare(connection: Connection): Promise<void> {
+  const there = await run<{ there: boolean }>(connection, `select to_regnamespace('sluice') is not null as there`)
+  if (there[0]?.there !== true) await run(connection, 'create schema if not exists sluice')
+  await run(connection, HISTORY)
+}
+
 const HISTORY = `
-  create schema if not exists sluice;
   create table if not exists sluice.migrations (
     name       text        primary key,
     checksum   text        not null,
@@ -100,8 +113,14 @@ async function applied(connection: Connection): Promise<ReadonlyMap<string, stri
     `select to_regclass('sluice.migrations') is not null as there`,
   )
   if (there[0]?.there !== true) return new Map()
-  const rows = await run<{ name: string; checksum: string }>(connection, 'select name, checksum from sluice.migrations')
-  return new Map(rows.map(({ name, checksum }) => [name, checksum]))
+  try {
+    const text = 'select name, checksum from sluice.migrations'
+    const rows = await run<{ name: string; checksum: string }>(connection, text)
+    return new Map(rows.map(({ name, checksum }) => [name, checksum]))
+  } catch (error) {
+    if (sqlstateOf(error) !== FORBIDDEN) throw error
+    throw new Misconfigured(`sluice.migrations cannot be read: ${explain(error)}; ${cureOf(error)}`, { cause: error })
+  }
 }
 
 function missing(migrations: readonly Migration[], history: ReadonlyMap<string, string>): readonly Migration[] {

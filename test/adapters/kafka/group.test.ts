@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import type { Broker, Cluster, GroupMember } from 'kafkajs'
 import kafkajs from 'kafkajs'
 import { expect, test } from 'vitest'
@@ -10,13 +11,17 @@ const { AssignerProtocol, PartitionAssigners } = kafkajs
 interface Fake {
   nodeIds: number[]
   failures: number
+  failure: Error
+  /** What a broker says that is asked directly; null: it answers. */
+  refusal: Error | null
   readonly steps: string[]
   /** Partitions by topic; a topic that is not there is missing, one without a number is forbidden. */
   readonly topics: Record<string, number | null>
 }
 
 function setUp(hooks: Partial<GroupHooks> = {}) {
-  const fake: Fake = { nodeIds: [1, 2], failures: 0, steps: [], topics: {} }
+  const failure = new kafkajs.KafkaJSConnectionError('no answer')
+  const fake: Fake = { nodeIds: [1, 2], failures: 0, failure, refusal: null, steps: [], topics: {} }
   const metadata = async ([topic = '']: string[]) => {
     const partitions = fake.topics[topic]
     if (partitions === undefined) throw Object.assign(new Error(topic), { type: 'UNKNOWN_TOPIC_OR_PARTITION' })
@@ -27,15 +32,18 @@ function setUp(hooks: Partial<GroupHooks> = {}) {
       ],
     }
   }
+  const findGroupCoordinator = async () => {
+    if (fake.refusal !== null) throw fake.refusal
+  }
   // Boundary: only the methods that the hooks touch.
   const cluster = {
     getNodeIds: () => fake.nodeIds,
-    findBroker: async () => ({ metadata }),
+    findBroker: async () => ({ metadata, findGroupCoordinator }),
     refreshMetadata: async () => void fake.steps.push('refresh'),
     findGroupCoordinator: async () => {
       fake.steps.push('find')
       fake.failures--
-      if (fake.failures >= 0) throw new kafkajs.KafkaJSConnectionError('no answer')
+      if (fake.failures >= 0) throw fake.failure
       return { isConnected: () => true }
     },
   } as unknown as Cluster
@@ -85,6 +93,28 @@ test('a coordinator that is not found is looked for again, within the same join'
   await cluster.findGroupCoordinator({ groupId: 'group' })
   const again = ['find', 'not found', 'refresh']
   expect(fake.steps).toEqual(['before', ...again, ...again, 'find', 'found'])
+})
+
+test('where the brokers refuse to say who coordinates the group, that is the error: kafkajs only says that it has found nobody', async () => {
+  const { cluster, fake } = setUp({
+    coordinatorNotFound: async error => {
+      throw error
+    },
+  })
+  fake.failures = 3
+  fake.failure = Object.assign(new Error('nobody'), { name: 'KafkaJSGroupCoordinatorNotFound' })
+  fake.refusal = Object.assign(new Error('no'), { type: 'GROUP_AUTHORIZATION_FAILED' })
+  const found = () => cluster.findGroupCoordinator({ groupId: 'group' })
+  await expect(found()).rejects.toBe(fake.refusal)
+  fake.refusal = new kafkajs.KafkaJSConnectionError('no answer')
+  await expect(found()).rejects.toBe(fake.failure)
+  fake.refusal = null
+  await expect(found()).rejects.toBe(fake.failure)
+})
+
+test("a broker of kafkajs' can be asked for it", () => {
+  const Broker = createRequire(import.meta.url)('kafkajs/src/broker') as { prototype: object }
+  expect(Broker.prototype).toHaveProperty('findGroupCoordinator', expect.any(Function))
 })
 
 test('other groups are none of our business', async () => {

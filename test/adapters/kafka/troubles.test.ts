@@ -79,7 +79,7 @@ test('a topic that we may not read any more is named, once for all of its partit
   await bench.begin(0, 1)
   await bench.fetch(0)
   await bench.fetch(1)
-  expect(bench.listening.waits).toEqual([expect.stringContaining('grant READ')])
+  expect(bench.listening.waits).toEqual([expect.stringContaining('grant Read on topic orders')])
   expect(bench.listening.waits[0]).toContain('orders')
   expect(bench.listening.holds.length).toBe(2)
   for (const partition of [0, 1]) bench.at(partition).errorCode = 0
