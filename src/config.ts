@@ -3,8 +3,11 @@
  * default, type, `.env.example` and the README's table all come from it.
  */
 import { HEARTBEAT_MS } from './adapters/kafka/options.ts'
+import { chartOf } from './config/chart.ts'
 import { effectiveOf, exampleOf, tableOf } from './config/documentation.ts'
 import { kinds } from './config/kinds.ts'
+import { rotation } from './config/rotation.ts'
+import { security } from './config/security.ts'
 import {
   type Camel,
   camel,
@@ -12,38 +15,44 @@ import {
   misspelled,
   readVariables,
   type Values,
+  type Variables,
   variable,
 } from './config/variables.ts'
 import { InvalidConfiguration } from './consumer/errors.ts'
+import type { Log } from './consumer/ports.ts'
 
 export type { Environment }
 
-const { required, optional, absent, secret } = variable
-const { text, flag, duration, brokers, offsetRanges, pem, integer, milliseconds, choice, url, publicUrl } = kinds
+const { required, optional, absent, secret, rotating } = variable
+const { text, flag, duration, brokers, offsetRanges, certificates, privateKey } = kinds
+const { integer, milliseconds, choice, url, publicUrl } = kinds
 
 const VARIABLES = {
   KAFKA_BROKERS: required(brokers, 'where to begin; the others are found through these', 'localhost:9092'),
   KAFKA_GROUP_ID: required(text, 'the consumer group', 'sluice'),
   KAFKA_CLIENT_ID: optional(text, 'sluice', 'what the broker calls this program in its logs and quotas'),
   KAFKA_TLS: optional(flag, 'false', 'encrypted connections to the brokers'),
-  KAFKA_TLS_CA: absent(pem, "who signed the brokers' certificates; without it, the authorities that Node knows"),
-  KAFKA_TLS_CERT: absent(pem, "this program's certificate, where the brokers ask for one"),
-  KAFKA_TLS_KEY: secret(absent(pem, 'the key of `KAFKA_TLS_CERT`')),
+  KAFKA_TLS_CA: rotating(
+    absent(certificates, "who signed the brokers' certificates; without it, the authorities that Node knows"),
+  ),
+  KAFKA_TLS_CERT: rotating(absent(certificates, "this program's certificate, where the brokers ask for one")),
+  KAFKA_TLS_KEY: rotating(secret(absent(privateKey, 'the key of `KAFKA_TLS_CERT`'))),
   KAFKA_SASL_MECHANISM: absent(
     choice(['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer']),
     'how this program logs in',
   ),
-  KAFKA_SASL_USERNAME: absent(text, 'for `plain` and `scram-…`'),
-  KAFKA_SASL_PASSWORD: secret(absent(text, 'for `plain` and `scram-…`')),
+  KAFKA_SASL_USERNAME: rotating(absent(text, 'for `plain` and `scram-…`')),
+  KAFKA_SASL_PASSWORD: rotating(secret(absent(text, 'for `plain` and `scram-…`'))),
   KAFKA_ALLOW_INSECURE_SASL: optional(
     flag,
     'false',
     'allows `plain` without TLS: the password crosses the network as it is',
   ),
   KAFKA_OAUTH_TOKEN_URL: absent(publicUrl, 'for `oauthbearer`: where tokens are asked for (client credentials grant)'),
-  KAFKA_OAUTH_CLIENT_ID: absent(text, 'for `oauthbearer`'),
-  KAFKA_OAUTH_CLIENT_SECRET: secret(absent(text, 'for `oauthbearer`')),
+  KAFKA_OAUTH_CLIENT_ID: rotating(absent(text, 'for `oauthbearer`')),
+  KAFKA_OAUTH_CLIENT_SECRET: rotating(secret(absent(text, 'for `oauthbearer`'))),
   KAFKA_OAUTH_SCOPE: absent(text, 'for `oauthbearer`, where the issuer wants one'),
+  KAFKA_OAUTH_TLS_CA: rotating(absent(certificates, 'who signed the certificate of `KAFKA_OAUTH_TOKEN_URL`')),
   KAFKA_SESSION_TIMEOUT_MS: optional(milliseconds, '30000', 'a member that is silent for this long is expelled'),
   KAFKA_REBALANCE_TIMEOUT_MS: optional(
     milliseconds,
@@ -51,16 +60,28 @@ const VARIABLES = {
     'how long a rebalance waits for a member; half of it is for handing over',
   ),
   SCHEMA_REGISTRY_URL: required(publicUrl, 'Confluent API; a base path is allowed', 'http://localhost:8081'),
-  SCHEMA_REGISTRY_USERNAME: absent(text, 'where the registry asks for one'),
-  SCHEMA_REGISTRY_PASSWORD: secret(absent(text, 'where the registry asks for one')),
+  SCHEMA_REGISTRY_USERNAME: rotating(absent(text, 'where the registry asks for one')),
+  SCHEMA_REGISTRY_PASSWORD: rotating(secret(absent(text, 'where the registry asks for one'))),
+  SCHEMA_REGISTRY_TLS_CA: rotating(absent(certificates, "who signed the registry's certificate")),
+  SCHEMA_REGISTRY_TLS_CERT: rotating(
+    absent(certificates, "this program's certificate, where the registry asks for one"),
+  ),
+  SCHEMA_REGISTRY_TLS_KEY: rotating(secret(absent(privateKey, 'the key of `SCHEMA_REGISTRY_TLS_CERT`'))),
   SCHEMA_REGISTRY_TIMEOUT_MS: optional(milliseconds, '2000', 'for each request'),
-  DATABASE_URL: secret(
-    absent(
-      url('postgres:', 'postgresql:'),
-      'Postgres; required when a handler has an idempotency key',
-      'postgres://sluice@localhost:5432/sluice',
+  DATABASE_URL: rotating(
+    secret(
+      absent(
+        url('postgres:', 'postgresql:'),
+        'Postgres; required when a handler has an idempotency key',
+        'postgres://sluice@localhost:5432/sluice',
+      ),
     ),
   ),
+  DATABASE_TLS_CA: rotating(
+    absent(certificates, "who signed the database's certificate; turns TLS on, host name checked"),
+  ),
+  DATABASE_TLS_CERT: rotating(absent(certificates, "this program's certificate, where the database asks for one")),
+  DATABASE_TLS_KEY: rotating(secret(absent(privateKey, 'the key of `DATABASE_TLS_CERT`'))),
   DATABASE_POOL_MAX: optional(integer(1, 1_000), '10', 'connections'),
   MIGRATE: optional(flag, 'true', 'the inbox and the tables of the handlers are brought up to date at start'),
   INBOX_RETENTION: optional(
@@ -118,6 +139,9 @@ type Name = keyof typeof VARIABLES
 /** Named as in the environment: KAFKA_GROUP_ID is `kafkaGroupId`. */
 export type Config = Values<typeof VARIABLES>
 
+/** What leads to the brokers and the group: read alone by who asks nobody else. */
+export type KafkaConfig = Pick<Config, Camel<Extract<Name, `KAFKA_${string}` | 'START_FROM'>>>
+
 /** What the checks must know of a handler. */
 interface HandlerNeeds {
   readonly name: string
@@ -171,59 +195,7 @@ const RULES: readonly Rule[] = [
         `DATABASE_URL is required: these handlers have an idempotency key: ${names.join(', ')}`,
     ]
   }),
-  rule(
-    ['KAFKA_TLS', 'KAFKA_TLS_CA', 'KAFKA_TLS_CERT', 'KAFKA_TLS_KEY'],
-    ({ kafkaTls, kafkaTlsCa, kafkaTlsCert, kafkaTlsKey }) => [
-      !kafkaTls &&
-        (kafkaTlsCa ?? kafkaTlsCert ?? kafkaTlsKey) !== null &&
-        'KAFKA_TLS_CA, KAFKA_TLS_CERT or KAFKA_TLS_KEY is given, and KAFKA_TLS is not true: connections would be in clear',
-      (kafkaTlsCert === null) !== (kafkaTlsKey === null) &&
-        'KAFKA_TLS_CERT and KAFKA_TLS_KEY belong together: one of them is missing',
-    ],
-  ),
-  rule(
-    [
-      'KAFKA_SASL_MECHANISM',
-      'KAFKA_SASL_USERNAME',
-      'KAFKA_SASL_PASSWORD',
-      'KAFKA_OAUTH_TOKEN_URL',
-      'KAFKA_OAUTH_CLIENT_ID',
-      'KAFKA_OAUTH_CLIENT_SECRET',
-    ],
-    config => {
-      const password = { KAFKA_SASL_USERNAME: config.kafkaSaslUsername, KAFKA_SASL_PASSWORD: config.kafkaSaslPassword }
-      const token = {
-        KAFKA_OAUTH_TOKEN_URL: config.kafkaOauthTokenUrl,
-        KAFKA_OAUTH_CLIENT_ID: config.kafkaOauthClientId,
-        KAFKA_OAUTH_CLIENT_SECRET: config.kafkaOauthClientSecret,
-      }
-      const mechanism = config.kafkaSaslMechanism
-      const wanted = mechanism === null ? {} : mechanism === 'oauthbearer' ? token : password
-      return Object.entries({ ...password, ...token }).map(([name, value]) => {
-        if (name in wanted) return value === null && `${name} is required with KAFKA_SASL_MECHANISM=${mechanism}`
-        return (
-          value !== null &&
-          `${name} is given, but KAFKA_SASL_MECHANISM ${mechanism === null ? 'is not' : `is ${mechanism}`}`
-        )
-      })
-    },
-  ),
-  rule(
-    ['KAFKA_SASL_MECHANISM', 'KAFKA_TLS', 'KAFKA_ALLOW_INSECURE_SASL'],
-    ({ kafkaSaslMechanism, kafkaTls, kafkaAllowInsecureSasl }) => [
-      kafkaSaslMechanism === 'plain' &&
-        !kafkaTls &&
-        !kafkaAllowInsecureSasl &&
-        'KAFKA_SASL_MECHANISM=plain without KAFKA_TLS=true sends the password in clear: turn TLS on, or say KAFKA_ALLOW_INSECURE_SASL=true',
-    ],
-  ),
-  rule(
-    ['SCHEMA_REGISTRY_USERNAME', 'SCHEMA_REGISTRY_PASSWORD'],
-    ({ schemaRegistryUsername, schemaRegistryPassword }) => [
-      (schemaRegistryUsername === null) !== (schemaRegistryPassword === null) &&
-        'SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD belong together: one of them is missing',
-    ],
-  ),
+  ...Object.values(security),
   rule(['DEAD_LETTER_TOPIC', 'KAFKA_GROUP_ID'], ({ deadLetterTopic, kafkaGroupId: group }, handlers) => {
     const sources = new Set(handlers.flatMap(({ topics }) => topics))
     return [...sources].flatMap(topic => {
@@ -242,19 +214,31 @@ export function deadLetterTopicOf(template: string, names: { topic: string; grou
   return template.replaceAll('{topic}', () => names.topic).replaceAll('{group}', () => names.group)
 }
 
-/** Throws `InvalidConfiguration` with every problem at once; no secret is in it. */
-export function parseConfig(env: Environment, { handlers }: { handlers: readonly HandlerNeeds[] }): Config {
-  const { values, problems } = readVariables(VARIABLES, env)
+/** Throws `InvalidConfiguration` with every problem at once; no secret is in it. Of fewer variables, the rules that need another are left out. */
+export function parseConfig(
+  env: Environment,
+  { handlers, variables = VARIABLES }: { handlers: readonly HandlerNeeds[]; variables?: Variables },
+): Config {
+  const { values, problems } = readVariables(variables, env)
   // Boundary: every value comes from its own variable's kind, which is where the type comes from; rules skip what is missing.
   const config = Object.freeze(
     Object.fromEntries([...values].map(([name, value]) => [camel(name), value])),
   ) as unknown as Config
-  const broken = RULES.filter(({ needs }) => needs.every(name => values.has(name))).flatMap(each =>
-    each.problems(config, handlers),
-  )
-  const all = [...problems, ...broken.filter(problem => problem !== false)]
+  const all = [...problems, ...contradictions(config, { handlers, known: name => values.has(name) })]
   if (all.length > 0) throw new InvalidConfiguration([...all, ...misspelled(VARIABLES, env)])
   return config
+}
+
+interface Knowledge {
+  readonly handlers: readonly HandlerNeeds[]
+  /** Whether a variable has a value, absent ones included. */
+  readonly known: (name: Name) => boolean
+}
+
+function contradictions(config: Config, { handlers, known }: Knowledge): string[] {
+  return RULES.filter(({ needs }) => needs.every(known))
+    .flatMap(({ problems }) => problems(config, handlers))
+    .filter(problem => problem !== false)
 }
 
 /** How long the sample handlers work. What is wrong here is said by `parseConfig`, together with all the rest. */
@@ -269,8 +253,9 @@ export function sampleWork(env: Environment): { loginMs: number; logoutMs: numbe
 export const definition = {
   example: () => exampleOf(VARIABLES),
   table: () => tableOf(VARIABLES),
-  /** The values in force, one line each, secrets hidden. */
-  effective: (env: Environment) => effectiveOf(VARIABLES, readVariables(VARIABLES, env)),
+  chart: () => chartOf(VARIABLES),
+  /** The values in force and where they come from, secrets hidden. */
+  effective: (env: Environment) => effectiveOf(VARIABLES, readVariables(VARIABLES, env), env),
   /** Hints on names that look like one of ours and are none. */
   misspelled: (env: Environment) => misspelled(VARIABLES, env),
   /** Where the service listens, and nothing else: who only asks it something must not fail for a variable that is no use here. */
@@ -280,6 +265,22 @@ export const definition = {
     const [httpHost, httpPort] = [values.get('HTTP_HOST'), values.get('HTTP_PORT')]
     if (typeof httpHost !== 'string' || typeof httpPort !== 'number') throw new InvalidConfiguration(problems)
     return { httpHost, httpPort }
+  },
+  /** As `config` says, with what the files of its credentials hold at each call; of the variables that begin with `prefix`. */
+  rotating<Part extends object>(
+    prefix: string,
+    config: Part,
+    { env, log }: { env: Environment; log: Log },
+  ): () => Part {
+    const variables = Object.fromEntries(Object.entries(VARIABLES).filter(([name]) => name.startsWith(prefix)))
+    const known = (name: Name) => name in variables
+    // Boundary: only rules are asked whose variables all begin so, and those are in this part.
+    const check = (part: Part) => contradictions(part as unknown as Config, { handlers: [], known })
+    return rotation({ config, variables, env, contradictions: check, log })
+  },
+  kafka(env: Environment): KafkaConfig {
+    const named = Object.entries(VARIABLES).filter(([name]) => /^KAFKA_|^START_FROM$/.test(name))
+    return parseConfig(env, { handlers: [], variables: Object.fromEntries(named) })
   },
 } as const
 

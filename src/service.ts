@@ -4,21 +4,17 @@
  */
 import { systemClock } from './adapters/clock/clock.ts'
 import { httpServer } from './adapters/http/server.ts'
-import { kafkaDeadLetters } from './adapters/kafka/dead-letters.ts'
-import type { KafkaConnection, KafkaSasl } from './adapters/kafka/options.ts'
-import { kafkaSource } from './adapters/kafka/source.ts'
-import { postgresUnitOfWork } from './adapters/postgres/unit-of-work.ts'
-import { registryDecoder } from './adapters/registry/decoder.ts'
 import { pinoLog } from './adapters/telemetry/log.ts'
 import { prometheus } from './adapters/telemetry/prometheus.ts'
-import { type Config, deadLetterTopicOf, type Environment, environment, parseConfig } from './config.ts'
+import { type Config, type Environment, environment, parseConfig } from './config.ts'
 import { Consumer } from './consumer/consumer.ts'
 import { describe, InvalidConfiguration, Misconfigured } from './consumer/errors.ts'
 import type { Handler } from './consumer/handler.ts'
 import { dependenciesOf, inspectionOf } from './consumer/inspection.ts'
-import type { Clock, DeadLetters, Decoder, Log, RecordSource, UnitOfWork } from './consumer/ports.ts'
+import type { Clock, Log } from './consumer/ports.ts'
 import { problemsOf, Routes, type TopicOptions } from './consumer/routes.ts'
 import { Startup, type Step } from './consumer/startup.ts'
+import { type Outside, outsideOf } from './outside.ts'
 import { refuseToStart, superviseProcess } from './process.ts'
 import { version } from './version.ts'
 
@@ -96,7 +92,7 @@ class Service implements RunningService {
     const clock = systemClock()
     const random = Math.random
     const routes = new Routes(handlers, topics)
-    const outside = outsideOf(config, { routes, migrations, log, clock })
+    const outside = outsideOf(config, { env, routes, migrations, log, clock })
     const names = { version: version(), group: config.kafkaGroupId }
     const metrics = prometheus({
       ...names,
@@ -202,90 +198,6 @@ function checkedConfig(
   }
   if (config === null || problems.length > 0) throw new InvalidConfiguration(problems)
   return config
-}
-
-/** Everything outside the process that the consumer works with. */
-interface Outside {
-  readonly source: RecordSource
-  readonly decoder: Decoder
-  readonly deadLetters: DeadLetters
-  readonly unitOfWork: UnitOfWork | null
-}
-
-interface Making {
-  readonly routes: Routes
-  readonly migrations: URL | undefined
-  readonly log: Log
-  readonly clock: Clock
-}
-
-function outsideOf(config: Config, { routes, migrations, log, clock }: Making): Outside {
-  const { topics } = routes
-  const group = config.kafkaGroupId
-  const connection = connectionOf(config, { log, clock })
-  return {
-    source: kafkaSource({
-      ...connection,
-      groupId: group,
-      topics,
-      sessionTimeoutMs: config.kafkaSessionTimeoutMs,
-      rebalanceTimeoutMs: config.kafkaRebalanceTimeoutMs,
-      drainTimeoutMs: config.drainTimeoutMs,
-      startFrom: config.startFrom,
-      skips: config.kafkaSkipOffsets ?? [],
-    }),
-    deadLetters: kafkaDeadLetters({
-      ...connection,
-      topics,
-      group,
-      topicFor: topic => deadLetterTopicOf(config.deadLetterTopic, { topic, group }),
-      createTopics: config.deadLetterCreate,
-      inboxRetentionMs: config.databaseUrl === null ? null : config.inboxRetention,
-    }),
-    decoder: registryDecoder({
-      url: config.schemaRegistryUrl,
-      username: config.schemaRegistryUsername,
-      password: config.schemaRegistryPassword,
-      timeoutMs: config.schemaRegistryTimeoutMs,
-      readers: routes.readers,
-      log,
-      clock,
-    }),
-    unitOfWork:
-      config.databaseUrl === null
-        ? null
-        : postgresUnitOfWork({
-            url: config.databaseUrl,
-            poolMax: config.databasePoolMax,
-            applicationName: config.kafkaClientId,
-            migrate: config.migrate,
-            migrations: migrations ?? null,
-            inboxRetentionMs: config.inboxRetention,
-            log,
-            clock,
-          }),
-  }
-}
-
-function connectionOf(config: Config, { log, clock }: Pick<Making, 'log' | 'clock'>): KafkaConnection {
-  const {
-    kafkaBrokers: brokers,
-    kafkaClientId: clientId,
-    kafkaTlsCa: ca,
-    kafkaTlsCert: cert,
-    kafkaTlsKey: key,
-  } = config
-  return { brokers, clientId, tls: config.kafkaTls ? { ca, cert, key } : null, sasl: saslOf(config), log, clock }
-}
-
-/** `config.ts` has refused every half of a login. */
-function saslOf(config: Config): KafkaSasl | null {
-  const { kafkaSaslMechanism: mechanism, kafkaSaslUsername: username, kafkaSaslPassword: password } = config
-  const { kafkaOauthTokenUrl: tokenUrl, kafkaOauthClientId: clientId, kafkaOauthClientSecret: clientSecret } = config
-  if (mechanism === null) return null
-  if (mechanism !== 'oauthbearer') return { mechanism, username: username ?? '', password: password ?? '' }
-  const scope = config.kafkaOauthScope
-  return { mechanism, tokenUrl: tokenUrl ?? '', clientId: clientId ?? '', clientSecret: clientSecret ?? '', scope }
 }
 
 /** What has to answer before anything is consumed, in this order. The source itself waits for its brokers and topics. */

@@ -1,22 +1,36 @@
 /** What a variable's text may be. `parse` answers the value, or a problem that completes the sentence "NAME must be …". */
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 
 export interface Kind<Value> {
   /** As the documentation shows it; empty where any text will do. */
   readonly shape: string
   /** False where the text may hold a secret by accident (a URL with a password): then a problem does not quote it. */
   readonly quotable: boolean
+  /** The same for those who write it in YAML, as far as a JSON schema can say it; `parse` has the last word. */
+  readonly schema: Schema
   parse(text: string): Parsed<Value>
 }
 
+/** Of JSON schema. A pattern is without anchors, and of what every dialect of regular expressions knows. */
+export type Schema =
+  | { readonly type: 'boolean' }
+  | { readonly type: 'integer'; readonly minimum: number; readonly maximum: number }
+  | { readonly type: 'string'; readonly pattern?: string; readonly enum?: readonly string[] }
+
 export type Parsed<Value> = { readonly value: Value } | { readonly mustBe: string }
+
+const ADDRESS = '(\\[[0-9a-fA-F:.]+\\]|[^ :/@,]+):[0-9]{1,5}'
+
+const OFFSET_RANGE = '[A-Za-z0-9._-]+/[0-9]{1,9}@[0-9]{1,15}-[0-9]{1,15}'
 
 const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
-const text: Kind<string> = { shape: '', quotable: false, parse: value => ({ value }) }
+const text: Kind<string> = { shape: '', quotable: false, schema: { type: 'string' }, parse: value => ({ value }) }
 
 const flag: Kind<boolean> = {
   shape: '`true` or `false`',
   quotable: true,
+  schema: { type: 'boolean' },
   parse: value => (value === 'true' || value === 'false' ? { value: value === 'true' } : { mustBe: 'true or false' }),
 }
 
@@ -24,6 +38,7 @@ const flag: Kind<boolean> = {
 const duration: Kind<number> = {
   shape: 'such as `90s`, `30m`, `12h`, `14d`',
   quotable: true,
+  schema: { type: 'string', pattern: '[1-9][0-9]{0,8}[smhd]' },
   parse(value) {
     const found = /^(?<count>[1-9]\d{0,8})(?<unit>[smhd])$/.exec(value)?.groups
     const [, unitMs] = Object.entries(UNITS).find(([unit]) => unit === found?.unit) ?? []
@@ -36,6 +51,7 @@ const duration: Kind<number> = {
 const brokers: Kind<readonly string[]> = {
   shape: '`host:port`, comma separated',
   quotable: false,
+  schema: { type: 'string', pattern: `${ADDRESS}( *, *${ADDRESS})*` },
   parse(value) {
     const addresses = value.split(',').map(address => address.trim())
     // The scheme is the mistake that people make: other clients and the broker's own settings have one.
@@ -51,6 +67,7 @@ const brokers: Kind<readonly string[]> = {
 const offsetRanges: Kind<readonly OffsetRange[]> = {
   shape: '`topic/partition@from-to`, comma separated',
   quotable: true,
+  schema: { type: 'string', pattern: `${OFFSET_RANGE}( *, *${OFFSET_RANGE})*` },
   parse(value) {
     const ranges = value.split(',').map(rangeOf)
     return ranges.every(range => range !== null)
@@ -74,19 +91,43 @@ function rangeOf(text: string): OffsetRange | null {
   return range.from < range.to ? range : null
 }
 
-const pem: Kind<string> = {
+/** One certificate or several, one after the other. */
+const certificates: Kind<string> = {
   shape: 'PEM',
   quotable: false,
+  schema: { type: 'string' },
+  parse(value) {
+    const found = value.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+    const isRead = found.length > 0 && found.every(each => succeeds(() => new X509Certificate(each)))
+    return isRead ? { value } : { mustBe: 'a PEM text of certificates (-----BEGIN CERTIFICATE-----)' }
+  },
+}
+
+const privateKey: Kind<string> = {
+  shape: 'PEM',
+  quotable: false,
+  schema: { type: 'string' },
   parse: value =>
-    /-----BEGIN [A-Z0-9 ]+-----[^-]+-----END [A-Z0-9 ]+-----/.test(value)
+    succeeds(() => createPrivateKey(value))
       ? { value }
-      : { mustBe: 'a PEM text (-----BEGIN …)' },
+      : { mustBe: 'a PEM text of a private key (-----BEGIN PRIVATE KEY-----) without a passphrase' },
+}
+
+function succeeds(read: () => unknown): boolean {
+  try {
+    read()
+    return true
+  } catch {
+    // OpenSSL's words help nobody, and stand beside a key.
+    return false
+  }
 }
 
 function integer(min: number, max: number): Kind<number> {
   return {
     shape: `${min} to ${max}`,
     quotable: true,
+    schema: { type: 'integer', minimum: min, maximum: max },
     parse(text) {
       const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
       return value >= min && value <= max ? { value } : { mustBe: `a whole number from ${min} to ${max}` }
@@ -98,6 +139,7 @@ function choice<const Value extends string>(values: readonly Value[]): Kind<Valu
   return {
     shape: values.map(value => `\`${value}\``).join(', '),
     quotable: true,
+    schema: { type: 'string', enum: values },
     parse(text) {
       const value = values.find(candidate => candidate === text)
       return value === undefined ? { mustBe: `one of ${values.join(', ')}` } : { value }
@@ -110,6 +152,7 @@ function url(...protocols: readonly string[]): Kind<string> {
   return {
     shape: 'URL',
     quotable: false,
+    schema: { type: 'string', pattern: `(${protocols.join('|')})//.+` },
     parse: value => (protocols.includes(URL.parse(value)?.protocol ?? '') ? { value } : { mustBe }),
   }
 }
@@ -117,6 +160,7 @@ function url(...protocols: readonly string[]): Kind<string> {
 /** A URL that is logged and shown, so it must not carry a password. */
 const publicUrl: Kind<string> = {
   ...url('http:', 'https:'),
+  schema: { type: 'string', pattern: 'https?://[^/@]+(/.*)?' },
   parse(value) {
     const parsed = url('http:', 'https:').parse(value)
     const { username, password } = URL.parse(value) ?? { username: '', password: '' }
@@ -134,7 +178,8 @@ export const kinds = {
   duration,
   brokers,
   offsetRanges,
-  pem,
+  certificates,
+  privateKey,
   integer,
   milliseconds,
   choice,

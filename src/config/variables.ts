@@ -12,6 +12,8 @@ export interface Variable<Value> {
   readonly default: string | null
   readonly required: boolean
   readonly secret: boolean
+  /** May be another one tomorrow: where it is given as a file, it is read again while the program runs. */
+  readonly rotates: boolean
   /** What `.env.example` shows where there is no default. */
   readonly example: string
   /** Exists in types only. */
@@ -49,9 +51,9 @@ interface Given {
   readonly given: boolean
 }
 
-const NOTHING = { default: null, required: false, secret: false, example: '' } as const
+const NOTHING = { default: null, required: false, secret: false, rotates: false, example: '' } as const
 
-/** The ways to describe a variable: one that must be given, one with a default, one that may be absent (then null); `secret` is never shown. */
+/** The ways to describe a variable: one that must be given, one with a default, one that may be absent (then null); `secret` is never shown; `rotating` is read again. */
 export const variable = {
   required: <Value>(kind: Kind<Value>, meaning: string, example: string): Variable<Value> => ({
     ...NOTHING,
@@ -73,6 +75,7 @@ export const variable = {
     example,
   }),
   secret: <Value>(plain: Variable<Value>): Variable<Value> => ({ ...plain, secret: true }),
+  rotating: <Value>(plain: Variable<Value>): Variable<Value> => ({ ...plain, rotates: true }),
 }
 
 /** Reads and checks each variable by itself. The values' names are as in the environment; what has a problem has no value. */
@@ -98,6 +101,14 @@ export function readVariables(variables: Variables, env: Environment): Readings 
     else problems.push(`${given.from} must be ${parsed.mustBe}${quoted(each, given.text, hidden)}`)
   }
   return { values, texts, problems }
+}
+
+/** Those that are given as files and may change while the program runs. */
+export function rotatingOf(variables: Variables, env: Environment): Variables {
+  const entries = Object.entries(variables).filter(
+    ([name, { rotates }]) => rotates && (env[`${name}_FILE`] ?? '').trim() !== '',
+  )
+  return Object.fromEntries(entries)
 }
 
 /** Names in the environment that nobody reads and that look like one of ours. A hint, never a refusal: others' variables are none of our business. */
@@ -128,9 +139,10 @@ function find(
     const content = readFileSync(path, 'utf8').replace(/\r?\n$/, '')
     return content === ''
       ? { problem: `${name}_FILE: ${path} is empty` }
-      : { from: `the content of ${name}_FILE`, text: content, given: true }
+      : { from: `the content of ${name}_FILE, ${path},`, text: content, given: true }
   } catch (error) {
-    return { problem: `${name}_FILE cannot be read: ${describe(error)}` }
+    // Not every word of the system's names the path: of a folder it says only that it is one.
+    return { problem: `${name}_FILE cannot be read: ${path}: ${describe(error)}` }
   }
 }
 

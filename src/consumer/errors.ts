@@ -1,7 +1,9 @@
 /**
  * Every error of ours: a code, when it happens, what to do. The cause is kept. A message never carries a payload or a secret.
+ * Beside them, for every adapter that opens connections: what a failed handshake means, and the memory of who has refused us.
  */
 import type { DeadLetterReason } from '../core/record.ts'
+import type { Clock } from './ports.ts'
 
 export type ErrorCode =
   | 'REJECTED'
@@ -140,6 +142,99 @@ export class InvalidConfiguration extends SluiceError {
   constructor(problems: readonly string[]) {
     super('INVALID_CONFIGURATION', `invalid configuration:\n${problems.map(problem => `  - ${problem}`).join('\n')}`)
     this.problems = problems
+  }
+}
+
+/** How a connection's settings are called, for whoever has to change them. */
+export interface TlsNames {
+  /** `the registry`, `broker a:9093`. */
+  readonly who: string
+  /** What `_CA`, `_CERT` and `_KEY` are put behind: `KAFKA_TLS`. */
+  readonly prefix: string
+  /** The variable that says where it is. */
+  readonly address: string
+}
+
+const UNKNOWN_AUTHORITY =
+  /^(UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|UNABLE_TO_VERIFY_LEAF_SIGNATURE|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|CERT_UNTRUSTED|CERT_REJECTED|CERT_SIGNATURE_FAILURE|INVALID_CA|INVALID_PURPOSE)$/
+const NOT_IN_ITS_TIME = /^CERT_(HAS_EXPIRED|NOT_YET_VALID|REVOKED)$/
+/** Alerts of the other side, as OpenSSL names them; which one it is depends on the other side's library. */
+const OURS_REFUSED =
+  /^ERR_SSL_.*ALERT_(BAD_CERTIFICATE|NO_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)$/
+const NO_TLS =
+  /^ERR_SSL_(WRONG_VERSION_NUMBER|HTTP_REQUEST|PACKET_LENGTH_TOO_LONG|UNEXPECTED_MESSAGE|RECORD_LAYER_FAILURE)$/
+/** A certificate may name hundreds of hosts. */
+const NAMES_SHOWN_MAX = 300
+
+/** Null where the error says nothing of certificates: then it is an outage like any other. Takes what has the code and message of Node's error. */
+export function tlsRefusal(error: unknown, { who, prefix, address }: TlsNames): Misconfigured | null {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return null
+  const { code } = error
+  const refused = (words: string): Misconfigured => new Misconfigured(`${who} ${words}`, { cause: error })
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    const names = error.message.replace(/^.*?altnames: /s, '').slice(0, NAMES_SHOWN_MAX)
+    return refused(
+      `shows a certificate for another host (${names}): check ${address}, and the names in the certificate`,
+    )
+  }
+  if (UNKNOWN_AUTHORITY.test(code))
+    return refused(`shows a certificate of an unknown authority (${code}): check ${prefix}_CA`)
+  if (NOT_IN_ITS_TIME.test(code))
+    return refused(`shows a certificate that does not hold now (${code}): it has to be renewed`)
+  if (OURS_REFUSED.test(code))
+    return refused(`does not accept our certificate, or misses one (${code}): check ${prefix}_CERT and ${prefix}_KEY`)
+  if (NO_TLS.test(code)) return refused(`does not answer with TLS (${code}): check ${address}`)
+  return null
+}
+
+/** From the first refusal to the tenth: a password that was mended shows soon, and nobody is hammered, nor locked out by too many tries. Guesses, never tuned. */
+const REFUSED_MS = { initial: 1_000, max: 10_000 }
+
+interface Refused {
+  error: SluiceError
+  /** What was refused: compared by identity. */
+  readonly credentials: object
+  waitMs: number
+  untilMs: number
+  /** One attempt is under way, and its end is not known. */
+  isProbing: boolean
+}
+
+/**
+ * Who has refused us, and as whom. After a refusal one attempt is let through at a time, the next after double the wait; in
+ * between the refusal stands for its answer, so that no loop of a library can connect hot. Other credentials end it at once.
+ */
+export class Refusals {
+  readonly #clock: Clock
+  readonly #known = new Map<string, Refused>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Null: connect. */
+  standing(who: string, credentials: object): SluiceError | null {
+    const known = this.#known.get(who)
+    if (known === undefined || known.credentials !== credentials) return null
+    const nowMs = this.#clock.nowMs()
+    if (nowMs < known.untilMs) return known.error
+    known.untilMs = nowMs + known.waitMs
+    known.isProbing = true
+    return null
+  }
+
+  refused(who: string, error: SluiceError, credentials: object): void {
+    const known = this.#known.get(who)
+    const before = known?.credentials === credentials ? known : null
+    const waitMs = before === null ? REFUSED_MS.initial : Math.min(REFUSED_MS.max, before.waitMs * 2)
+    // What was under way beside the first says nothing new.
+    if (before !== null && !before.isProbing) before.error = error
+    else this.#known.set(who, { error, credentials, waitMs, untilMs: this.#clock.nowMs() + waitMs, isProbing: false })
+  }
+
+  /** It let us in, or it is away: which is no refusal. */
+  over(who: string): void {
+    this.#known.delete(who)
   }
 }
 

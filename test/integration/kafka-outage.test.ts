@@ -1,7 +1,9 @@
 /** The broker is away, at the start or under way: nothing is lost, nothing is fetched twice, and it is said. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { systemClock } from '../../src/adapters/clock/clock.ts'
 import type { KafkaSourceOptions } from '../../src/adapters/kafka/options.ts'
+import { KafkaSecurity } from '../../src/adapters/kafka/security.ts'
 import { kafkaSource } from '../../src/adapters/kafka/source.ts'
 import { Listening } from '../contracts/listening.ts'
 import { type Cut, cutNetwork, silenceOpenSockets, watchSockets } from '../support/cut-network.ts'
@@ -131,8 +133,9 @@ test('no broker at all: stop ends the waiting', async () => {
 })
 
 test('credentials that the broker refuses are named, and tried again slowly', async () => {
+  const credentials = { tls: null, sasl: { mechanism: 'plain', username: 'nobody', password: 'wrong-secret' } } as const
   const { source, listening } = sourceFor('any', {
-    sasl: { mechanism: 'plain', username: 'nobody', password: 'wrong-secret' },
+    security: new KafkaSecurity(() => credentials, systemClock()),
   })
   const outcome = Promise.allSettled([source.start(listening)])
   await until('a word of it', () => listening.waits.length > 0)

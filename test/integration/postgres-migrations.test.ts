@@ -9,8 +9,8 @@ import { ADVISORY_LOCK, readMigrations } from '../../src/adapters/postgres/migra
 import { type PostgresOptions, postgresUnitOfWork } from '../../src/adapters/postgres/unit-of-work.ts'
 import { Misconfigured, Unavailable } from '../../src/consumer/errors.ts'
 import type { UnitOfWork } from '../../src/consumer/ports.ts'
-import { freshDatabase } from '../support/parts.ts'
-import { directPool, optionsFor } from '../support/postgres-bench.ts'
+import { freshDatabase, until } from '../support/parts.ts'
+import { accessBy, directPool, optionsFor } from '../support/postgres-bench.ts'
 
 const ONE = { name: 'test/001-one', sql: 'create table one (id integer primary key)' }
 const TWO = {
@@ -160,7 +160,7 @@ describe('a start that cannot succeed says why', () => {
     ['a name that does not resolve', (url: URL) => (url.hostname = 'nowhere.invalid'), Unavailable],
   ])('%s', async (_, change, kind) => {
     const url = urlWith(change)
-    const error: unknown = await workWith({ url })
+    const error: unknown = await workWith({ access: accessBy(url) })
       .start()
       .catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(kind)
@@ -170,7 +170,7 @@ describe('a start that cannot succeed says why', () => {
   test.each(['s3cret', 'post gres:s3cret', 'postgres://user:s3cret@host:123456/db'])(
     'what is no URL: %s',
     async url => {
-      const error: unknown = await workWith({ url })
+      const error: unknown = await workWith({ access: accessBy(url) })
         .start()
         .catch((thrown: unknown) => thrown)
       expect(error).toBeInstanceOf(Misconfigured)
@@ -180,11 +180,14 @@ describe('a start that cannot succeed says why', () => {
 
   test('and may be asked again when it can', async () => {
     const name = new URL(database.url).pathname.slice(1)
-    const work = workWith({ url: urlWith(url => (url.pathname = `/${name}_later`)) })
+    const work = workWith({ access: accessBy(urlWith(url => (url.pathname = `/${name}_later`))) })
     await expect(work.start()).rejects.toBeInstanceOf(Misconfigured)
     await direct.query(`create database ${name}_later`)
     try {
-      await work.start()
+      await until('it is asked again, a moment after it refused', async () => {
+        await work.start()
+        return true
+      })
     } finally {
       await work.stop()
       await direct.query(`drop database ${name}_later with (force)`)

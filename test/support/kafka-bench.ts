@@ -64,6 +64,8 @@ export class KafkaBench {
   answering: Promise<void> = Promise.resolve()
   /** Topics that the broker does not have. */
   readonly missing = new Set<string>()
+  /** Topics that it has and that we may not see. */
+  readonly forbidden = new Set<string>()
   readonly #logs = new Map<string, BenchLog>()
   /** kafkajs' own. */
   readonly #positions = new Map<string, number>()
@@ -80,8 +82,7 @@ export class KafkaBench {
       options: {
         brokers: ['broker:9092'],
         clientId: 'test',
-        tls: null,
-        sasl: null,
+        security: null,
         log: this.log,
         clock: this.clock,
         groupId: 'group',
@@ -93,8 +94,9 @@ export class KafkaBench {
         skips: [],
         ...change,
       },
-      // Boundary: the one method that is asked.
+      // Boundary: the methods that are asked.
       questions: {
+        close: async () => {},
         ask: async (question: (admin: unknown) => unknown) => {
           await this.answering
           return await question(this.#admin())
@@ -106,7 +108,10 @@ export class KafkaBench {
       pause: (topics: Topics) => this.#eachOf(topics, place => this.#paused.add(place)),
       resume: (topics: Topics) => this.#eachOf(topics, place => this.#paused.delete(place)),
     }
-    const refreshMetadata = async (): Promise<void> => void this.refreshes++
+    const refreshMetadata = async (topic: string): Promise<void> => {
+      this.refreshes++
+      if (this.forbidden.has(topic)) throw refusal(topic)
+    }
     // Boundary: what Consuming asks of a run while it lives.
     this.consuming.begins({ consumer, refreshMetadata, close: async () => {} } as unknown as Run)
   }
@@ -258,17 +263,20 @@ export class KafkaBench {
       })
     return {
       fetchTopicMetadata: async ({ topics: [topic = ''] }: { topics: readonly string[] }) => {
+        if (this.forbidden.has(topic)) throw refusal(topic)
         if (this.missing.has(topic)) throw Object.assign(new Error(topic), { type: 'UNKNOWN_TOPIC_OR_PARTITION' })
       },
-      fetchOffsets: async ({ topics }: { topics: readonly string[] }) =>
-        topics.map(topic => ({
+      fetchOffsets: async ({ topics }: { topics: readonly string[] }) => {
+        for (const topic of topics) if (this.forbidden.has(topic)) throw refusal(topic)
+        return topics.map(topic => ({
           topic,
           partitions: rowsOf(topic).map(({ partition, log: { committed } }) => ({
             partition,
             offset: committed?.offset ?? '-1',
             metadata: committed?.metadata ?? null,
           })),
-        })),
+        }))
+      },
       fetchTopicOffsets: async (topic: string) =>
         rowsOf(topic)
           .filter(({ log }) => !log.isHidden)
@@ -280,6 +288,10 @@ export class KafkaBench {
     for (const { topic, partitions } of topics)
       for (const partition of partitions) change(placeOf({ topic, partition }))
   }
+}
+
+function refusal(topic: string): Error {
+  return Object.assign(new Error(topic), { type: 'TOPIC_AUTHORIZATION_FAILED' })
 }
 
 type Topics = readonly { readonly topic: string; readonly partitions: readonly number[] }[]

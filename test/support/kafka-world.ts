@@ -36,7 +36,7 @@ export class KafkaWorld {
   }
 
   connection(log: Log = SILENT): KafkaConnection {
-    return { brokers: this.brokers, clientId: 'sluice-test', tls: null, sasl: null, log, clock: systemClock() }
+    return { brokers: this.brokers, clientId: 'sluice-test', security: null, log, clock: systemClock() }
   }
 
   sourceOptions(

@@ -60,9 +60,15 @@ export function directPool(url: string): Pool {
   return pool
 }
 
+/** In clear, always as the same. */
+export function accessBy(url: string): PostgresOptions['access'] {
+  const access = { url, ca: null, cert: null, key: null }
+  return () => access
+}
+
 export function optionsFor(url: string): PostgresOptions {
   return {
-    url,
+    access: accessBy(url),
     poolMax: 5,
     applicationName: 'sluice-test',
     migrate: true,

@@ -8,6 +8,8 @@ export type CommitFault = 'lost-after' | 'lost-before'
 export interface Proxy {
   /** The same URL by way of the proxy. */
   readonly url: string
+  /** When each connection came, refused ones too; as performance.now() has it. */
+  readonly arrivals: readonly number[]
   /** Cuts what is open and refuses what comes. */
   refuse(): void
   /** Cuts what is open, once. */
@@ -24,9 +26,11 @@ export async function proxyTo(target: string): Promise<Proxy> {
   const upstream = new URL(target)
   const pairs = new Set<readonly [Socket, Socket]>()
   const faults: CommitFault[] = []
+  const arrivals: number[] = []
   let mode: 'passing' | 'refusing' | 'frozen' = 'passing'
 
   const server = createServer(client => {
+    arrivals.push(performance.now())
     if (mode === 'refusing') {
       client.destroy()
       return
@@ -66,6 +70,7 @@ export async function proxyTo(target: string): Promise<Proxy> {
   const flow = (how: 'pause' | 'resume'): void => pairs.forEach(pair => pair.forEach(socket => socket[how]()))
   return {
     url: url.href,
+    arrivals,
     refuse() {
       mode = 'refusing'
       cut()

@@ -1,12 +1,10 @@
 /** One kafkajs instance: where, as whom, how patient, and what becomes of its log lines. */
-import type { ConnectionOptions } from 'node:tls'
-import type { Kafka, RetryOptions, SASLOptions } from 'kafkajs'
+import type { Kafka, RetryOptions } from 'kafkajs'
 import kafkajs from 'kafkajs'
-import type { Clock } from '../../consumer/ports.ts'
 import { patchKafkajs } from './insides.ts'
 import { kafkajsLog, type Sign } from './log.ts'
-import { tokenProvider } from './oauth.ts'
-import type { KafkaConnection, KafkaSasl, KafkaTls } from './options.ts'
+import { mechanismOf } from './logins.ts'
+import type { KafkaConnection } from './options.ts'
 import { Sockets } from './sockets.ts'
 
 /** A consumer never gives up: a broker that comes back finds the same member, and nothing is delivered twice. */
@@ -34,7 +32,9 @@ export function kafkaClient(
 ): Client {
   patchKafkajs()
   let brokers: readonly string[] = connection.brokers
-  const sockets = new Sockets(connection.clock)
+  const { security } = connection
+  const sockets = new Sockets(connection.clock, security)
+  const sasl = security === null ? null : mechanismOf(security)
   const kafka = new kafkajs.Kafka({
     // kafkajs asks at every attempt, and an empty list is the one answer that it does not retry.
     brokers: () => [...brokers],
@@ -47,8 +47,8 @@ export function kafkaClient(
     // All levels come in, since one of the signs is a debug line; the log's own level decides what is written.
     logLevel: kafkajs.logLevel.DEBUG,
     logCreator: kafkajsLog(connection, hear),
-    ...(connection.tls === null ? {} : { ssl: tlsOptions(connection.tls) }),
-    ...(connection.sasl === null ? {} : { sasl: saslOptions(connection.sasl, connection.clock) }),
+    // Nothing of TLS is said to kafkajs: it only hands on to the socket factory what it was given once.
+    ...(sasl === null ? {} : { sasl }),
   })
   return {
     kafka,
@@ -56,29 +56,5 @@ export function kafkaClient(
     giveUp() {
       brokers = []
     },
-  }
-}
-
-function tlsOptions({ ca, cert, key }: KafkaTls): ConnectionOptions {
-  return {
-    ...(ca === null ? {} : { ca: [ca] }),
-    ...(cert === null ? {} : { cert }),
-    ...(key === null ? {} : { key }),
-  }
-}
-
-/** A new object every time: kafkajs writes into it. */
-function saslOptions(sasl: KafkaSasl, clock: Clock): SASLOptions {
-  switch (sasl.mechanism) {
-    case 'oauthbearer':
-      return { mechanism: 'oauthbearer', oauthBearerProvider: tokenProvider(sasl, clock) }
-    case 'plain':
-      return { mechanism: 'plain', username: sasl.username, password: sasl.password }
-    case 'scram-sha-256':
-      return { mechanism: 'scram-sha-256', username: sasl.username, password: sasl.password }
-    case 'scram-sha-512':
-      return { mechanism: 'scram-sha-512', username: sasl.username, password: sasl.password }
-    default:
-      return sasl satisfies never
   }
 }

@@ -1,9 +1,11 @@
 /** What an error of kafkajs means. It wraps errors in errors: the first known sign in the chain counts. */
-import { describe, Misconfigured, Unavailable } from '../../consumer/errors.ts'
+import kafkajs from 'kafkajs'
+import { describe, Misconfigured, type TlsNames, tlsRefusal, Unavailable } from '../../consumer/errors.ts'
 
 export type Fault =
   /** Waiting cures it: no broker, no leader, no answer. */
   | 'unreachable'
+  /** A broker refuses our login or our certificate, or we refuse its: `refusalOf` says which. */
   | 'credentials'
   | 'permission'
   | 'missing-topic'
@@ -45,7 +47,7 @@ export function ourErrorOf(error: unknown, doing: string): Misconfigured | Unava
     case 'client':
       return new Unavailable('kafka', error)
     case 'credentials':
-      return new Misconfigured(`Kafka refuses our credentials while ${doing}: check KAFKA_SASL_*`, { cause: error })
+      return new Misconfigured(`while ${doing}: ${refusalOf(error)}`, { cause: error })
     case 'permission':
       return new Misconfigured(`Kafka does not permit ${doing}: ${describe(error)}`, { cause: error })
     case 'missing-topic':
@@ -57,19 +59,52 @@ export function ourErrorOf(error: unknown, doing: string): Misconfigured | Unava
   }
 }
 
+/** How a broker's connection is configured. */
+export function tlsNamesOf(broker: string): TlsNames {
+  return { who: `broker ${broker}`, prefix: 'KAFKA_TLS', address: 'KAFKA_BROKERS' }
+}
+
+/** Of a fault of the kind `credentials`: who refuses what, and which variables to check. */
+export function refusalOf(error: unknown): string {
+  for (const link of linksOf(error)) {
+    const refused = refusedConnection(link)
+    if (refused !== null) return refused
+    if (link instanceof Misconfigured) return link.message
+  }
+  return `Kafka refuses our login: check KAFKA_SASL_MECHANISM, and that the brokers in KAFKA_BROKERS take logins (${describe(error)})`
+}
+
+/** What kafkajs makes of a socket's error, or of a refused login: it keeps the code, and puts words before the message. */
+function refusedConnection(link: object): string | null {
+  if (!(link instanceof kafkajs.KafkaJSConnectionError) || !('code' in link)) return null
+  if (link.code === MISCONFIGURED) return link.message.replace(/^Connection error: /, '')
+  return tlsRefusal(link, tlsNamesOf(link.broker))?.message ?? null
+}
+
+const MISCONFIGURED = new Misconfigured('').code
+
 const CHAIN_MAX = 10
 
 /** Types and names from the outermost error inwards, errors of an aggregate included. */
 function signsOf(error: unknown): readonly string[] {
   const signs: string[] = []
+  for (const link of linksOf(error)) {
+    if ('type' in link && typeof link.type === 'string') signs.push(link.type)
+    if (refusedConnection(link) !== null) signs.push('Misconfigured')
+    else if ('name' in link && typeof link.name === 'string') signs.push(link.name)
+  }
+  return signs
+}
+
+function linksOf(error: unknown): readonly object[] {
+  const links: object[] = []
   const open: unknown[] = [error]
   for (let seen = 0; open.length > 0 && seen < CHAIN_MAX; seen++) {
     const next = open.shift()
     if (typeof next !== 'object' || next === null) continue
-    if ('type' in next && typeof next.type === 'string') signs.push(next.type)
-    if ('name' in next && typeof next.name === 'string') signs.push(next.name)
+    links.push(next)
     if ('cause' in next) open.push(next.cause)
     if ('errors' in next && Array.isArray(next.errors)) open.push(...next.errors)
   }
-  return signs
+  return links
 }

@@ -2,15 +2,16 @@
  * The one file that reaches below kafkajs' public door. kafkajs is pinned to 2.2.4, which is checked before anything is
  * touched; `test/adapters/kafka/insides.test.ts` fails when what is relied upon here changes.
  *
- * Two things are changed. Its decoder of Fetch answers is replaced by ours, for the consumers that are started inside
+ * Three things are changed. Its decoder of Fetch answers is replaced by ours, for the consumers that are started inside
  * `withOwnDecoder` and for no other in the process: kafkajs' own delivers aborted records, inflates without a limit and fails
  * a whole answer for one bad batch. And its request queue arms a timer only while a request waits: as shipped it arms one after every
  * answer, with a delay that is negative and so becomes 1 ms, which finds nothing and arms the next (an idle consumer of three brokers
- * made 4,800 timers a second, a third of its idle CPU).
+ * made 4,800 timers a second, a third of its idle CPU). And a connection that is closed takes the requests with it that came meanwhile.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createRequire } from 'node:module'
-import type { EachBatchPayload } from 'kafkajs'
+import type { AuthenticationProviderArgs, Authenticator, EachBatchPayload } from 'kafkajs'
+import kafkajs from 'kafkajs'
 import { Misconfigured } from '../../consumer/errors.ts'
 import type { TopicPartition } from '../../core/record.ts'
 import { decodeFetchAnswer, type WirePartition } from './wire/answer.ts'
@@ -22,11 +23,19 @@ type Decode = (raw: Buffer) => Promise<unknown>
 interface Modules {
   readonly response: { decode: Decode }
   readonly requestQueue: { readonly prototype: RequestQueue }
+  readonly connection: { readonly prototype: Connection }
 }
 
 interface RequestQueue {
   readonly pending: readonly unknown[]
   scheduleCheckPendingRequests: (this: RequestQueue) => void
+}
+
+interface Connection {
+  readonly host: string
+  readonly port: number
+  disconnect: (this: Connection) => Promise<boolean>
+  rejectRequests(error: Error): void
 }
 
 /** A partition of an answer had no records, and no error: kafkajs says nothing of those. */
@@ -38,9 +47,10 @@ const ours = new AsyncLocalStorage<OnIdle>()
 let isPatched = false
 
 /** A second call changes nothing. Throws `Misconfigured` where another version of kafkajs is installed. */
-export function patchKafkajs(): void {
+export function patchKafkajs(installed?: string): void {
+  refuseOtherVersions(installed ?? installedVersion())
   if (isPatched) return
-  const { response, requestQueue } = modules()
+  const { response, requestQueue, connection } = modules()
   const { decode } = response
   response.decode = async raw => {
     const onIdle = ours.getStore()
@@ -51,23 +61,38 @@ export function patchKafkajs(): void {
   prototype.scheduleCheckPendingRequests = function scheduleWhenPending(this: RequestQueue): void {
     if (this.pending.length > 0) schedule.call(this)
   }
+  // A request that is sent while a connection is being closed is answered by nobody, and kafkajs has no timeout for it any more: a
+  // login among them would keep everybody from connecting to that broker for good.
+  const { disconnect } = connection.prototype
+  connection.prototype.disconnect = async function disconnectAll(this: Connection): Promise<boolean> {
+    const answer = await disconnect.call(this)
+    const { host, port } = this
+    this.rejectRequests(new kafkajs.KafkaJSConnectionError('Closed connection', { broker: `${host}:${port}` }))
+    return answer
+  }
   isPatched = true
 }
 
-function modules(): Modules {
-  const require = createRequire(import.meta.url)
-  // Boundary: modules without types of their own; the test holds that the paths exist and what they export.
+const require = createRequire(import.meta.url)
+
+function installedVersion(): string {
+  // Boundary: an npm package has a version.
   const { version } = require('kafkajs/package.json') as { version: string }
-  refuseOtherVersions(version)
+  return version
+}
+
+function modules(): Modules {
   return {
-    // Boundary: as above.
+    // Boundary: modules without types of their own; the test holds that the paths exist and what they export.
     response: require('kafkajs/src/protocol/requests/fetch/v11/response') as Modules['response'],
     // Boundary: as above.
     requestQueue: require('kafkajs/src/network/requestQueue') as Modules['requestQueue'],
+    // Boundary: as above.
+    connection: require('kafkajs/src/network/connection') as Modules['connection'],
   }
 }
 
-export function refuseOtherVersions(version: string): void {
+function refuseOtherVersions(version: string): void {
   if (version === VERSION) return
   throw new Misconfigured(
     `kafkajs ${version} is installed, and sluice was made for ${VERSION}: install what package-lock.json names`,
@@ -130,4 +155,18 @@ export function takePartition({ batch }: EachBatchPayload): WirePartition | null
 export function fetchedOffsetOf({ batch }: EachBatchPayload): number {
   // Boundary: a public field of kafkajs' Batch that its types leave out.
   return Number((batch as unknown as { fetchedOffset: string }).fetchedOffset)
+}
+
+const LOGINS = { plain: 'plain', 'scram-sha-256': 'scram256', 'scram-sha-512': 'scram512' } as const
+
+/** One login by kafkajs' own code. Built in, it would keep the first password for good; here each login has its own. */
+export function builtInLogin(
+  sasl: { readonly mechanism: keyof typeof LOGINS; readonly username: string; readonly password: string },
+  args: AuthenticationProviderArgs,
+): Authenticator {
+  // Boundary: a module without types of its own; a test holds that it is there and what it does.
+  const provider = require(`kafkajs/src/broker/saslAuthenticator/${LOGINS[sasl.mechanism]}`) as (
+    login: typeof sasl,
+  ) => (args: AuthenticationProviderArgs) => Authenticator
+  return provider(sasl)(args)
 }

@@ -1,39 +1,17 @@
-/** What the Kafka adapters are told. Plain data; `config.ts` has checked it. */
+/** What the Kafka adapters are told. `config.ts` has checked it. */
 import type { Clock, Log } from '../../consumer/ports.ts'
+import type { KafkaSecurity } from './security.ts'
 import type { Skip } from './skips.ts'
 
 /** The JoinGroup wait of everybody lasts until the slowest member's next heartbeat: this is the lever of a rebalance. */
 export const HEARTBEAT_MS = 500
 
-/** PEM texts. `ca` null: the system's authorities; `cert` and `key`: our own certificate, where the brokers ask for one. */
-export interface KafkaTls {
-  readonly ca: string | null
-  readonly cert: string | null
-  readonly key: string | null
-}
-
-export type KafkaSasl =
-  | {
-      readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
-      readonly username: string
-      readonly password: string
-    }
-  /** Client credentials are exchanged for a token, which is kept until shortly before it expires. */
-  | {
-      readonly mechanism: 'oauthbearer'
-      readonly tokenUrl: string
-      readonly clientId: string
-      readonly clientSecret: string
-      readonly scope: string | null
-    }
-
 export interface KafkaConnection {
   /** `host:port`; any one of them leads to the others. */
   readonly brokers: readonly string[]
   readonly clientId: string
-  /** Null: in clear. */
-  readonly tls: KafkaTls | null
-  readonly sasl: KafkaSasl | null
+  /** Null: in clear, and nobody logs in. */
+  readonly security: KafkaSecurity | null
   readonly log: Log
   readonly clock: Clock
 }

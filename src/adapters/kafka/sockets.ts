@@ -1,5 +1,7 @@
 /**
- * The consumer's sockets. kafkajs gives up on a request that has no answer in time, and sends the next one into the same
+ * Every socket to a broker: with the certificates of this moment, and none where a broker has just refused us.
+ *
+ * kafkajs gives up on a request that has no answer in time, and sends the next one into the same
  * socket: where the other end is gone without a word (a failed-over address, a forgetful firewall), it would do so until the
  * kernel gives up, a quarter of an hour later. So a socket that is silent while its requests time out is broken by us; kafkajs
  * then connects anew.
@@ -7,8 +9,11 @@
 import net from 'node:net'
 import tls from 'node:tls'
 import type { ISocketFactory } from 'kafkajs'
-import { Unavailable } from '../../consumer/errors.ts'
+import { tlsRefusal, Unavailable } from '../../consumer/errors.ts'
 import type { Clock } from '../../consumer/ports.ts'
+import type { KafkaTls } from './credentials.ts'
+import { tlsNamesOf } from './faults.ts'
+import type { KafkaSecurity } from './security.ts'
 
 const KEEP_ALIVE_MS = 10_000
 /** Below the shortest timeout of a request: what was silent for so long gave that request no answer. */
@@ -16,27 +21,53 @@ const SILENT_MS_MIN = 4_500
 
 export class Sockets {
   readonly #clock: Clock
+  readonly #security: KafkaSecurity | null
   readonly #open = new Map<net.Socket, { readonly broker: string; lastReadMs: number }>()
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, security: KafkaSecurity | null) {
     this.#clock = clock
+    this.#security = security
   }
 
-  readonly factory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
-    // kafkajs gives no `ssl` for a connection in clear, whatever its types say.
-    const options: tls.ConnectionOptions | undefined = ssl
-    const name = net.isIP(host) === 0 ? { servername: host } : {}
-    const socket =
-      options === undefined || options === null
-        ? net.connect({ host, port }, onConnect)
-        : tls.connect({ host, port, ...name, ...options }, onConnect)
+  readonly factory: ISocketFactory = ({ host, port, onConnect }) => {
+    const broker = `${host}:${port}`
+    const socket = this.#socketTo({ host, port, onConnect })
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
-    const known = { broker: `${host}:${port}`, lastReadMs: this.#clock.nowMs() }
+    const known = { broker, lastReadMs: this.#clock.nowMs() }
     this.#open.set(socket, known)
     socket.on('data', () => {
       known.lastReadMs = this.#clock.nowMs()
     })
     socket.once('close', () => this.#open.delete(socket))
+    // kafkajs goes on listening to a socket that it has ended, and takes what it hears for news of the one that it has opened since: the
+    // broker's end of the old one would close the new one. A refused login is followed by just that.
+    socket.once('finish', () => socket.destroy())
+    return socket
+  }
+
+  #socketTo(to: { host: string; port: number; onConnect: () => void }): net.Socket {
+    const { host, port, onConnect } = to
+    if (this.#security === null) return net.connect({ host, port }, onConnect)
+    const { credentials: current, refusals } = this.#security
+    const broker = `${host}:${port}`
+    const credentials = current()
+    const refusal = refusals.standing(broker, credentials)
+    // Fails as a real one would, with listeners on it.
+    if (refusal !== null) return new net.Socket().destroy(refusal)
+    const { tls: over, sasl } = credentials
+    const socket =
+      over === null ? net.connect({ host, port }, onConnect) : tls.connect(tlsOptions(over, { host, port }), onConnect)
+    let isReached = false
+    socket.once('connect', () => {
+      isReached = true
+    })
+    // With a login to follow, it is the login that tells.
+    if (sasl === null) socket.once('data', () => refusals.over(broker))
+    socket.once('error', error => {
+      const refused = tlsRefusal(error, tlsNamesOf(broker))
+      if (refused !== null) refusals.refused(broker, refused, credentials)
+      else if (!isReached) refusals.over(broker)
+    })
     return socket
   }
 
@@ -49,5 +80,20 @@ export class Sockets {
       broken++
     }
     return broken
+  }
+}
+
+function tlsOptions(
+  { ca, cert, key }: KafkaTls,
+  { host, port }: { host: string; port: number },
+): tls.ConnectionOptions {
+  return {
+    host,
+    port,
+    // An address is no server name (RFC 6066 §3); the certificate is checked against it all the same.
+    ...(net.isIP(host) === 0 ? { servername: host } : {}),
+    ...(ca === null ? {} : { ca }),
+    ...(cert === null ? {} : { cert }),
+    ...(key === null ? {} : { key }),
   }
 }

@@ -7,10 +7,11 @@ import { describe, Misconfigured, Unavailable } from '../../consumer/errors.ts'
 import type { Assignment, CommitResult, OffsetToCommit, RecordSource, SourceListener } from '../../consumer/ports.ts'
 import { Questions } from './admin.ts'
 import { Consuming } from './consuming.ts'
-import { type Fault, faultOf, protocolErrorOf } from './faults.ts'
+import { type Fault, faultOf, protocolErrorOf, refusalOf } from './faults.ts'
 import { startAtTheEnd } from './latest.ts'
-import { missingTopics } from './offsets.ts'
+import { unseenTopics } from './offsets.ts'
 import type { KafkaSourceOptions } from './options.ts'
+import { consumingRefused, readingRefused } from './permissions.ts'
 import { Run } from './run.ts'
 import { backoff, LATE, rest, within } from './time.ts'
 import { missingText, Voice } from './voice.ts'
@@ -167,9 +168,10 @@ class KafkaSource implements RecordSource {
       let why: string
       let waitMsMax = RETRY_MS_MAX
       try {
-        const missing = await this.#questions.ask(admin => missingTopics(admin, topics))
-        if (missing.length === 0) return
-        why = missingText(missing)
+        const { missing, forbidden } = await this.#questions.ask(admin => unseenTopics(admin, topics))
+        if (missing.length === 0 && forbidden.length === 0) return
+        why = forbidden.length === 0 ? missingText(missing) : readingRefused(forbidden)
+        if (forbidden.length > 0) waitMsMax = RETRY_MS_MAX_OURS
       } catch (error) {
         if (signal.aborted) return
         const fault = faultOf(error)
@@ -190,9 +192,9 @@ class KafkaSource implements RecordSource {
           ? `no broker answers at ${this.#options.brokers.join(', ')} (${describe(error)})`
           : `the brokers are not ready (${describe(error)})`
       case 'credentials':
-        return `Kafka refuses our credentials: check KAFKA_SASL_* (${describe(error)})`
+        return refusalOf(error)
       case 'permission':
-        return `Kafka does not allow us to read ${this.#options.topics.join(', ')} as group ${this.#options.groupId} (${describe(error)})`
+        return consumingRefused(error, this.#options)
       case 'missing-topic':
         return `one of the topics ${this.#options.topics.join(', ')} does not exist`
       case 'client':

@@ -12,6 +12,7 @@ import {
   Reject,
   TransactionAborted,
   TransactionControl,
+  tlsRefusal,
   Unavailable,
 } from '../../consumer/errors.ts'
 import type { Failure } from '../../consumer/ports.ts'
@@ -85,15 +86,7 @@ const CLIENT_CODES: ReadonlyMap<string, ClientFault> = new Map([
     'ERR_STREAM_DESTROYED',
     'ERR_STREAM_WRITE_AFTER_END',
   ].map(code => [code, 'away'] as const),
-  ...[
-    'ERR_INVALID_URL',
-    'ERR_TLS_CERT_ALTNAME_INVALID',
-    'CERT_HAS_EXPIRED',
-    'DEPTH_ZERO_SELF_SIGNED_CERT',
-    'SELF_SIGNED_CERT_IN_CHAIN',
-    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  ].map(code => [code, 'ours'] as const),
+  ['ERR_INVALID_URL', 'ours'],
 ])
 
 /** How the messages of pg and pg-pool begin where they give no code. Source: pg 8.23 and pg-pool 3.14, read. */
@@ -117,6 +110,8 @@ export function fromClient(thrown: unknown): unknown {
   if (!(thrown instanceof Error) || sqlstateOf(thrown) !== null) return thrown
   // Several addresses were tried: one of the refusals says more than the empty message around them.
   const error = thrown instanceof AggregateError && thrown.errors[0] instanceof Error ? thrown.errors[0] : thrown
+  const refused = tlsRefusal(error, TLS_NAMES)
+  if (refused !== null) return refused
   const fault = clientFault(error)
   switch (fault) {
     case 'away':
@@ -132,6 +127,8 @@ export function fromClient(thrown: unknown): unknown {
   }
 }
 
+const TLS_NAMES = { who: 'the database', prefix: 'DATABASE_TLS', address: 'DATABASE_URL' }
+
 function clientFault(error: Error): ClientFault | null {
   const code = 'code' in error && typeof error.code === 'string' ? CLIENT_CODES.get(error.code) : undefined
   return code ?? CLIENT_MESSAGES.find(([beginning]) => error.message.startsWith(beginning))?.[1] ?? null
@@ -142,8 +139,9 @@ function withoutUrl(error: Error): string {
   return 'code' in error && error.code === 'ERR_INVALID_URL' ? 'not a URL' : error.message
 }
 
-/** The one message of the server's that holds nothing but a table's name; other languages do without. */
-const TABLE_MISSED = /^(?:relation "(?<name>[^"]{1,63})" does not exist|permission denied for table (?<name>\S{1,63}))$/
+/** The messages of the server's that hold nothing but the name of what is missed; other languages do without. */
+const TABLE_MISSED = /^relation "(?<name>[^"]{1,63})" does not exist$/
+const FORBIDDEN = /^permission denied for (?<what>table|schema|database|sequence|function) (?<name>\S{1,63})$/
 
 /** Looks through causes too, the outermost first, since handlers wrap what they catch. */
 export function classify(error: unknown): Failure | null {
@@ -159,6 +157,8 @@ export function classify(error: unknown): Failure | null {
 /** SQLSTATE and names. Never the server's message or detail: both may quote a value. */
 export function explain(error: unknown): string | null {
   for (const link of causesOf(error)) {
+    // Its own words say more, and none of the server's.
+    if (link instanceof Misconfigured) return null
     if (link instanceof TransactionAborted) return after(describe(link), link.cause)
     if (link instanceof DatabaseError && link.code !== undefined) {
       const words = inWords(link, link.code)
@@ -191,10 +191,12 @@ function meaningOf(error: unknown): Failure | null {
 
 function inWords(error: DatabaseError, sqlstate: string): string {
   const { constraint, column, dataType, position } = error
-  const table = error.table ?? TABLE_MISSED.exec(error.message)?.groups?.name
+  const table = error.table ?? TABLE_MISSED.exec(error.message)?.groups?.['name']
+  const forbidden = FORBIDDEN.exec(error.message)?.groups
   // The server names what a statement is wrong about by quoting it, and what it quotes may be a value that was put into the text.
   const character = sqlstate.startsWith('42') ? position : undefined
-  const names = Object.entries({ constraint, table, column, type: dataType, character })
+  const refused = forbidden === undefined ? {} : { [forbidden['what'] ?? '']: forbidden['name'] }
+  const names = Object.entries({ constraint, table, column, type: dataType, ...refused, character })
   const known = names.flatMap(([what, name]) => (name === undefined ? [] : [`, ${what} ${name}`]))
   return `SQLSTATE ${sqlstate} (${entryOf(sqlstate)[2]})${known.join('')}`
 }

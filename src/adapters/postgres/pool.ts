@@ -1,14 +1,18 @@
 /** Connections to one database, each wait bounded. */
 import { Pool, type PoolClient } from 'pg'
-import type { Log } from '../../consumer/ports.ts'
+import { Refusals } from '../../consumer/errors.ts'
+import type { Clock, Log } from '../../consumer/ports.ts'
+import { clientFor, type PostgresAccess } from './access.ts'
 import { classify, explain, fromClient, sqlstateOf } from './classify.ts'
 import { type Answer, Connection, type Statement } from './connection.ts'
 
 export interface PoolOptions {
-  readonly url: string
+  /** Asked for each new connection; the same object as long as nothing has changed. */
+  readonly access: () => PostgresAccess
   readonly poolMax: number
   readonly applicationName: string
   readonly log: Log
+  readonly clock: Clock
 }
 
 /** For a free connection as for a new one. Shorter than the usual handler timeout, so that an attempt learns why it waits. A guess, never tuned. */
@@ -33,10 +37,12 @@ export class ConnectionPool {
   readonly #pool: Pool
   readonly #inUse = new Set<Connection>()
   readonly #seen = new WeakSet<PoolClient>()
+  /** Where the newest connection leads. */
+  #place = ''
 
-  constructor({ url, poolMax, applicationName, log }: PoolOptions) {
+  constructor({ access, poolMax, applicationName, log, clock }: PoolOptions) {
     this.#pool = new Pool({
-      connectionString: url,
+      Client: clientFor(access, new Refusals(clock)),
       max: poolMax,
       application_name: applicationName,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -49,6 +55,9 @@ export class ConnectionPool {
       keepAliveInitialDelayMillis: 10_000,
       allowExitOnIdle: true,
       verify: watchConnection,
+    })
+    this.#pool.on('connect', client => {
+      this.#place = placeOf(client)
     })
     // The pool has dropped it already; the next statement connects anew and says what is wrong.
     this.#pool.on('error', error =>
@@ -85,7 +94,7 @@ export class ConnectionPool {
 
   async #connect(): Promise<{ connection: Connection; reused: boolean }> {
     try {
-      const client = await this.#pool.connect()
+      const client = await this.#current()
       const connection: Connection = new Connection(client, () => this.#inUse.delete(connection))
       this.#inUse.add(connection)
       const reused = this.#seen.has(client)
@@ -93,6 +102,15 @@ export class ConnectionPool {
       return { connection, reused }
     } catch (error) {
       throw fromClient(error)
+    }
+  }
+
+  /** Whoever changed the database's address means all of us: two databases at once would each let an event pass as new. */
+  async #current(): Promise<PoolClient> {
+    for (;;) {
+      const client = await this.#pool.connect()
+      if (placeOf(client) === this.#place) return client
+      client.release(true)
     }
   }
 
@@ -104,6 +122,10 @@ export class ConnectionPool {
     await this.#pool.end()
     clearTimeout(grace)
   }
+}
+
+function placeOf({ host, port, database = '' }: PoolClient): string {
+  return `${host}:${port}/${database}`
 }
 
 /** Lets the server look, while a statement runs, whether anybody still waits for it. */

@@ -1,6 +1,7 @@
 /** The port `UnitOfWork` on Postgres: what its parts do together. */
 import { Misconfigured, Unavailable } from '../../consumer/errors.ts'
 import type { Clock, Log, UnitOfWork } from '../../consumer/ports.ts'
+import type { PostgresAccess } from './access.ts'
 import { classify, DATABASE, explain } from './classify.ts'
 import { knownEvents } from './inbox.ts'
 import { type Migration, migrate, readMigrations, verify } from './migrate.ts'
@@ -9,7 +10,8 @@ import { sweepByAge } from './sweep.ts'
 import { PostgresUnit } from './unit.ts'
 
 export interface PostgresOptions {
-  readonly url: string
+  /** Asked for each new connection; the same object as long as nothing has changed. */
+  readonly access: () => PostgresAccess
   readonly poolMax: number
   readonly applicationName: string
   /** False: the tables are there already, which `start` then verifies. */
@@ -32,7 +34,7 @@ export function postgresUnitOfWork(options: PostgresOptions): UnitOfWork {
 
   const start = async (): Promise<void> => {
     // The library would take it for the path of a URL, and look for a host of its own invention.
-    if (!URL.canParse(options.url)) throw new Misconfigured('DATABASE_URL is not a URL')
+    if (!URL.canParse(options.access().url)) throw new Misconfigured('DATABASE_URL is not a URL')
     const theirs = options.migrations instanceof URL ? await readMigrations(options.migrations) : options.migrations
     const migrations = [...(await readMigrations(OWN_MIGRATIONS)), ...(theirs ?? [])]
     await (options.migrate ? migrate(pool, migrations, options.log) : verify(pool, migrations))

@@ -5,15 +5,30 @@
  * tell or promise: it waits for ever for a registry that is silent, reports a refused connection as status 400, takes an
  * answer of any size, throws alike for an outage and for a schema that does not parse, and parses with the writer's defaults,
  * whereby a default beyond 2^53 makes a sound schema unreadable. With all that around it, two GETs are what would be left.
+ * Nor is fetch: it takes no authority of one's own. Each question has a connection to itself, since there are so few, and so
+ * each has the credentials of its moment.
  */
-import { Misconfigured, Unavailable } from '../../consumer/errors.ts'
+import { once } from 'node:events'
+import http from 'node:http'
+import https from 'node:https'
+import { Misconfigured, tlsRefusal, Unavailable } from '../../consumer/errors.ts'
 import type { Clock } from '../../consumer/ports.ts'
+
+/** Null: not given. */
+export interface RegistryCredentials {
+  readonly username: string | null
+  readonly password: string | null
+  /** PEM texts: who signed the registry's certificate, and our own certificate with its key. */
+  readonly ca: string | null
+  readonly cert: string | null
+  readonly key: string | null
+}
 
 export interface RegistryOptions {
   /** With or without a base path: `http://host:8080/apis/ccompat/v7`. */
   readonly url: string
-  readonly username?: string | null | undefined
-  readonly password?: string | null | undefined
+  /** Asked for each question. Without it, a user and password may stand in the URL. */
+  readonly credentials?: (() => RegistryCredentials) | undefined
   /** Of one request, its body included. */
   readonly timeoutMs: number
   readonly clock: Clock
@@ -42,21 +57,17 @@ interface Answer {
   readonly status: number
   /** Undefined where the body is not JSON. */
   readonly json: unknown
+  /** Where a redirection leads; null: it is none. */
+  readonly location: string | null
 }
 
 export class RegistryClient {
   readonly #options: RegistryOptions
-  readonly #base: string
-  readonly #headers: Record<string, string>
+  readonly #address: Address
 
   constructor(options: RegistryOptions) {
-    const { base, username, password } = addressOf(options)
     this.#options = options
-    this.#base = base
-    this.#headers = { accept: ACCEPT }
-    if (username !== null) {
-      this.#headers.authorization = `Basic ${Buffer.from(`${username}:${password ?? ''}`).toString('base64')}`
-    }
+    this.#address = addressOf(options.url)
   }
 
   /** Null: the registry says that it has no such id. */
@@ -89,51 +100,83 @@ export class RegistryClient {
     const cancel = clock.at(clock.nowMs() + timeoutMs, () => deadline.abort(`no answer within ${timeoutMs} ms`))
     let answer: Answer
     try {
-      const { signal } = deadline
-      const response = await fetch(`${this.#base}${path}`, { headers: this.#headers, signal })
-      answer = { status: response.status, json: await boundedJson(response) }
+      answer = await this.#ask(path, deadline.signal)
     } catch (error) {
-      const cause = error instanceof Unavailable ? error.cause : rootOf(error)
-      // fetch keeps a list of ports that it never calls, 10080 among them.
-      if (cause instanceof Error && cause.message === 'bad port')
-        throw new Misconfigured('SCHEMA_REGISTRY_URL has a port that fetch refuses to call')
-      throw new Unavailable('registry', cause)
+      if (deadline.signal.aborted) throw new Unavailable('registry', deadline.signal.reason)
+      throw tlsRefusal(error, TLS_NAMES) ?? (error instanceof Unavailable ? error : new Unavailable('registry', error))
     } finally {
       cancel()
     }
-    const { status } = answer
+    const { status, location } = answer
     if (status === 401 || status === 403) {
       const what = status === 401 ? 'does not accept our credentials' : 'does not permit our user to read schemas'
       throw new Misconfigured(
         `the registry ${what} (${status}): check SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD`,
       )
     }
+    if (location !== null)
+      throw new Misconfigured(
+        `SCHEMA_REGISTRY_URL is redirected (${status}) to ${location}: give the address that it leads to`,
+      )
     if (status === 429 || status >= 500) throw new Unavailable('registry', `it answers with status ${status}`)
     return answer
   }
+
+  async #ask(path: string, signal: AbortSignal): Promise<Answer> {
+    const { base, login } = this.#address
+    const { ca, cert, key, ...given } = this.#options.credentials?.() ?? NO_CREDENTIALS
+    const { username, password } = given.username === null ? login : given
+    const basic = Buffer.from(`${username}:${password ?? ''}`).toString('base64')
+    const request = (base.startsWith('https:') ? https : http).get(`${base}${path}`, {
+      agent: false,
+      signal,
+      headers: { accept: ACCEPT, ...(username === null ? {} : { authorization: `Basic ${basic}` }) },
+      ...(ca === null ? {} : { ca }),
+      ...(cert === null ? {} : { cert }),
+      ...(key === null ? {} : { key }),
+    })
+    // What goes wrong is told by the answer, or by its absence; this only keeps a late word from being thrown.
+    request.on('error', () => undefined)
+    // Boundary: the one argument of this event.
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+    const status = response.statusCode ?? 0
+    return { status, json: await boundedJson(response), location: redirection(status, response) }
+  }
 }
+
+const TLS_NAMES = { who: 'the registry', prefix: 'SCHEMA_REGISTRY_TLS', address: 'SCHEMA_REGISTRY_URL' }
+
+const NO_CREDENTIALS = { username: null, password: null, ca: null, cert: null, key: null } as const
 
 /** The Confluent API's code for an id that does not exist. */
 const SCHEMA_NOT_FOUND = 40403
 
-/** Credentials may stand in the URL, where fetch refuses them: an origin is without them. */
-function addressOf(options: RegistryOptions): { base: string; username: string | null; password: string | null } {
-  if (!URL.canParse(options.url)) throw new Misconfigured('SCHEMA_REGISTRY_URL is not a URL')
-  const url = new URL(options.url)
-  if (!/^https?:$/.test(url.protocol)) throw new Misconfigured('SCHEMA_REGISTRY_URL is neither http nor https')
-  const username = options.username ?? (url.username === '' ? null : decodeURIComponent(url.username))
-  const password = options.password ?? (url.password === '' ? null : decodeURIComponent(url.password))
-  return { base: `${url.origin}${url.pathname.replace(/\/+$/, '')}`, username, password }
+interface Address {
+  /** Without a slash at its end. */
+  readonly base: string
+  /** What stands in the URL. */
+  readonly login: Pick<RegistryCredentials, 'username' | 'password'>
 }
 
-async function boundedJson(response: Response): Promise<unknown> {
-  const chunks: Uint8Array[] = []
+function addressOf(text: string): Address {
+  const url = URL.parse(text)
+  if (url === null) throw new Misconfigured('SCHEMA_REGISTRY_URL is not a URL')
+  if (!/^https?:$/.test(url.protocol)) throw new Misconfigured('SCHEMA_REGISTRY_URL is neither http nor https')
+  const username = url.username === '' ? null : decodeURIComponent(url.username)
+  const password = url.password === '' ? null : decodeURIComponent(url.password)
+  return { base: `${url.origin}${url.pathname.replace(/\/+$/, '')}`, login: { username, password } }
+}
+
+async function boundedJson(response: http.IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength
-    // Leaving the loop cancels the body, and with it the request.
+  for await (const chunk of response) {
+    // Boundary: without an encoding, a response gives buffers.
+    const read = chunk as Buffer
+    bytes += read.length
+    // Leaving the loop closes the connection.
     if (bytes > ANSWER_BYTES_MAX) throw new Unavailable('registry', `an answer of more than ${ANSWER_BYTES_MAX} bytes`)
-    chunks.push(chunk)
+    chunks.push(read)
   }
   return jsonOf(Buffer.concat(chunks).toString('utf8'))
 }
@@ -147,7 +190,13 @@ function jsonOf(text: string): unknown {
   }
 }
 
-function registeredSchema({ status, json }: Answer): RegisteredSchema {
+/** What stands behind a question mark may be a secret. */
+function redirection(status: number, { headers }: http.IncomingMessage): string | null {
+  if (status < 300 || status > 399) return null
+  return headers.location?.replace(/[?#].*$/s, '').slice(0, 200) ?? 'nowhere'
+}
+
+function registeredSchema({ status, json }: Pick<Answer, 'status' | 'json'>): RegisteredSchema {
   const schema = fieldOf(json, 'schema')
   if (status !== 200 || typeof schema !== 'string') throw nonsense(status)
   const schemaType = fieldOf(json, 'schemaType') ?? 'AVRO'
@@ -169,9 +218,4 @@ function fieldOf(json: unknown, name: string): unknown {
 
 function nonsense(status: number): Unavailable {
   return new Unavailable('registry', `it answers with status ${status} and nothing that a schema registry would say`)
-}
-
-/** "fetch failed" says nothing; the error below it says what the system said. */
-function rootOf(error: unknown): unknown {
-  return error instanceof TypeError && error.cause !== undefined ? error.cause : error
 }

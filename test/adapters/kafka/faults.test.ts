@@ -1,9 +1,11 @@
 import kafkajs from 'kafkajs'
 import { expect, test } from 'vitest'
-import { type Fault, faultOf, protocolErrorOf } from '../../../src/adapters/kafka/faults.ts'
+import { type Fault, faultOf, protocolErrorOf, refusalOf } from '../../../src/adapters/kafka/faults.ts'
 import { Misconfigured, Unavailable } from '../../../src/consumer/errors.ts'
 
 const protocol = (type: string): Error => Object.assign(new kafkajs.KafkaJSError(type), { type })
+const connectionError = (code: string, message = 'x'): Error =>
+  new kafkajs.KafkaJSConnectionError(`Connection error: ${message}`, { broker: 'a:9093', code })
 const wrapped = (cause: Error): Error => new Error('wrapped', { cause: new Error('again', { cause }) })
 
 test.each<[string, unknown, Fault]>([
@@ -15,6 +17,10 @@ test.each<[string, unknown, Fault]>([
     'credentials',
   ],
   ['a token endpoint that refuses us', new Misconfigured('refused'), 'credentials'],
+  ['a certificate that we refuse', connectionError('SELF_SIGNED_CERT_IN_CHAIN'), 'credentials'],
+  ['our certificate, refused', wrapped(connectionError('ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE')), 'credentials'],
+  ['a broker that has just refused us', wrapped(connectionError('MISCONFIGURED')), 'credentials'],
+  ['a connection that broke', wrapped(connectionError('ECONNRESET')), 'unreachable'],
   ['a token endpoint that is away', new Unavailable('tokens', new TypeError('fetch failed')), 'unreachable'],
   ['a topic we may not read', protocol('TOPIC_AUTHORIZATION_FAILED'), 'permission'],
   ['a group we may not join', wrapped(protocol('GROUP_AUTHORIZATION_FAILED')), 'permission'],
@@ -29,6 +35,18 @@ test.each<[string, unknown, Fault]>([
   ['null', null, 'unreachable'],
 ])('%s', (_name, error, fault) => {
   expect(faultOf(error)).toBe(fault)
+})
+
+test.each<[Error, string]>([
+  [
+    connectionError('SELF_SIGNED_CERT_IN_CHAIN'),
+    'broker a:9093 shows a certificate of an unknown authority (SELF_SIGNED_CERT_IN_CHAIN): check KAFKA_TLS_CA',
+  ],
+  [wrapped(connectionError('MISCONFIGURED', 'who, what and why')), 'who, what and why'],
+  [wrapped(new Misconfigured('ours')), 'ours'],
+  [protocol('UNSUPPORTED_SASL_MECHANISM'), 'Kafka refuses our login: check KAFKA_SASL_MECHANISM'],
+])('a refusal in words: %s', (error, words) => {
+  expect(refusalOf(error)).toContain(words)
 })
 
 test("the broker's own word is found behind what was wrapped around it", () => {

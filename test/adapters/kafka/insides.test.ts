@@ -1,12 +1,13 @@
 /** What is built on kafkajs' insides: an upgrade fails here, not in production. */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import type { EachBatchPayload } from 'kafkajs'
+import type { AuthenticationProviderArgs, EachBatchPayload } from 'kafkajs'
+import kafkajs from 'kafkajs'
 import { expect, test } from 'vitest'
 import {
+  builtInLogin,
   fetchedOffsetOf,
   patchKafkajs,
-  refuseOtherVersions,
   takePartition,
   withOwnDecoder,
 } from '../../../src/adapters/kafka/insides.ts'
@@ -79,8 +80,7 @@ test('kafkajs is the version that the decoder, the patch and the signs were made
 })
 
 test('another version is refused with a sentence, before anything is touched', () => {
-  expect(() => refuseOtherVersions('2.2.4')).not.toThrow()
-  expect(() => refuseOtherVersions('2.3.0')).toThrow(
+  expect(() => patchKafkajs('2.3.0')).toThrow(
     'kafkajs 2.3.0 is installed, and sluice was made for 2.2.4: install what package-lock.json names',
   )
 })
@@ -223,4 +223,48 @@ test.each([
   ['consumer/runner.js', SIGN_MESSAGES.fetchFailed],
 ])('%s says: %s', (path, message) => {
   expect(sourceOf(path)).toContain(`'${message}'`)
+})
+
+test('a connection that is closed takes those requests with it that came while it was being closed', async () => {
+  patchKafkajs()
+  const Connection = require('kafkajs/src/network/connection') as new (
+    options: object,
+  ) => {
+    connectionStatus: string
+    requestQueue: { push(request: object): void; inflight: Map<number, unknown> }
+    disconnect(): Promise<boolean>
+  }
+  const logger = { namespace: () => logger, debug: () => undefined, error: () => undefined }
+  const connection = new Connection({ host: 'a', port: 1, logger, requestTimeout: 60_000, connectionTimeout: 1 })
+  connection.connectionStatus = 'connected'
+  const closing = connection.disconnect()
+  const lost = Promise.withResolvers<unknown>()
+  const entry = { apiKey: 17, apiName: 'SaslHandshake', apiVersion: 1, correlationId: 7, resolve: lost.resolve }
+  connection.requestQueue.push({
+    entry: { ...entry, reject: lost.resolve },
+    expectResponse: true,
+    requestTimeout: null,
+    sendRequest: () => undefined,
+  })
+  await closing
+  expect(await lost.promise).toMatchObject({ name: 'KafkaJSConnectionError', broker: 'a:1' })
+  expect(connection.requestQueue.inflight.size).toBe(0)
+})
+
+test("kafkajs' own logins are where they were, and say what they said", async () => {
+  const said: string[] = []
+  const quiet = { debug: () => undefined, error: () => undefined }
+  // Boundary: of what a login is given, no more is used.
+  const args = {
+    host: 'a',
+    port: 1,
+    logger: quiet,
+    saslAuthenticate: async ({ request }: { request: { encode(): Promise<Buffer> } }) => {
+      said.push((await request.encode()).subarray(4).toString())
+      throw new kafkajs.KafkaJSError('no')
+    },
+  } as unknown as AuthenticationProviderArgs
+  for (const mechanism of ['plain', 'scram-sha-256', 'scram-sha-512'] as const)
+    await expect(builtInLogin({ mechanism, username: 'u', password: 'p' }, args).authenticate()).rejects.toThrow('no')
+  expect(said).toEqual(['\0u\0p', expect.stringMatching(/^n,,n=u,r=/), expect.stringMatching(/^n,,n=u,r=/)])
 })

@@ -132,6 +132,13 @@ test('an explanation has names and no values', () => {
 test.each([
   ['relation "paiment" does not exist', '42P01', 'SQLSTATE 42P01 (undefined table), table paiment, character 13'],
   ['permission denied for table payment', '42501', 'SQLSTATE 42501 (permission denied), table payment, character 13'],
+  ['permission denied for schema sluice', '42501', 'SQLSTATE 42501 (permission denied), schema sluice, character 13'],
+  [
+    'permission denied for database sluice',
+    '42501',
+    'SQLSTATE 42501 (permission denied), database sluice, character 13',
+  ],
+  ['permission denied: "ada" is a value', '42501', 'SQLSTATE 42501 (permission denied), character 13'],
   // Both are what a value looks like that somebody has put into the text of a statement.
   ['column "ada@example.org" does not exist', '42703', 'SQLSTATE 42703 (undefined column), character 13'],
   ['missing FROM-clause entry for table "ada"', '42P01', 'SQLSTATE 42P01 (undefined table), character 13'],

@@ -69,7 +69,6 @@ const OUTAGES: readonly (readonly [string, Fault])[] = [
   ['200 with references that are none', status(200, '{"schema":"{}","references":[7]}')],
   ['400', status(400)],
   ['204', status(204)],
-  ['a redirect without end', (response, { url }) => void response.writeHead(302, { location: url }).end()],
   ['an answer of two mebibytes', status(200, JSON.stringify({ schema: 'x'.repeat(2 * 1024 * 1024) }))],
   ['an answer without an end', endless],
 ]
@@ -163,11 +162,12 @@ describe('a fault of ours', () => {
     await behindAPath.stop()
   })
 
-  test('a port that no fetch may use', async () => {
-    expect(await thrownBy(decoderWith({ url: 'http://127.0.0.1:6000' }).ping())).toMatchObject({
-      code: 'MISCONFIGURED',
-      message: expect.stringContaining('SCHEMA_REGISTRY_URL'),
-    })
+  test('a redirection is not followed with our credentials: it is told where it leads', async () => {
+    server.fault(response => void response.writeHead(301, { location: 'https://elsewhere/v7?token=hunter2' }).end())
+    const error = await thrownBy(decoderWith().ping())
+    expect(error).toMatchObject({ code: 'MISCONFIGURED', message: expect.stringContaining('SCHEMA_REGISTRY_URL') })
+    expect(error.message).toContain('https://elsewhere/v7:')
+    expect(error.message).not.toContain('hunter2')
   })
 
   test.for([
@@ -238,12 +238,26 @@ test('a mistake of ours is poison for its record, and is told by its place, once
 })
 
 describe('credentials', () => {
+  test('are those of the moment of each question', async () => {
+    const guarded = await registryServer({ credentials: `sluice:${PASSWORD}` })
+    let password = 'wr0ng'
+    const credentials = () => ({ username: 'sluice', password, ca: null, cert: null, key: null })
+    const decoder = decoderWith({ url: guarded.url, credentials })
+    expect(await thrownBy(decoder.ping())).toBeInstanceOf(Misconfigured)
+    password = PASSWORD
+    await decoder.ping()
+    await guarded.stop()
+  })
+
   test.for([
-    ['as options', { username: 'sluice', password: PASSWORD }],
+    [
+      'as options',
+      { credentials: () => ({ username: 'sluice', password: PASSWORD, ca: null, cert: null, key: null }) },
+    ],
     ['in the URL', {}],
   ] as const)('%s are sent, below a base path, and never said', async ([, options]) => {
     const guarded = await registryServer({ basePath: '/apis/ccompat/v7', credentials: `sluice:${PASSWORD}` })
-    const url = 'username' in options ? `${guarded.url}/` : guarded.url.replace('//', `//sluice:${PASSWORD}@`)
+    const url = 'credentials' in options ? `${guarded.url}/` : guarded.url.replace('//', `//sluice:${PASSWORD}@`)
     const decoder = decoderWith({ url, ...options })
     await decoder.ping()
     await decoder.load(guarded.register({ schema: THING }))
