@@ -48,9 +48,9 @@ class Lines {
 
   constructor(java: string, jars: string) {
     const program = fileURLToPath(new URL('HelmLines.java', import.meta.url))
-    this.#process = spawn(java, ['-XX:TieredStopAtLevel=1', '-XX:-UsePerfData', '-cp', `${jars}/*`, program], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-    })
+    // Helm speaks UTF-8, whatever the locale; JNA takes its texts for the locale's unless told.
+    const jvm = ['-XX:TieredStopAtLevel=1', '-XX:-UsePerfData', '-Dfile.encoding=UTF-8', '-Djna.encoding=UTF-8']
+    this.#process = spawn(java, [...jvm, '-cp', `${jars}/*`, program], { stdio: ['pipe', 'pipe', 'pipe'] })
     const { stdout, stderr } = this.#process
     if (stdout !== null) createInterface({ input: stdout }).on('line', line => this.#answer(line))
     stderr?.setEncoding('utf8').on('data', (text: string) => {
