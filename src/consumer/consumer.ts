@@ -292,6 +292,6 @@ export class Consumer {
       { cause: result.cause, error: result.error },
       'a commit failed; the next one is computed anew',
     )
-    this.#loop.feed({ type: 'commitFailed', cause: result.cause, error: result.error })
+    this.#loop.feed({ ...result, type: 'commitFailed' })
   }
 }

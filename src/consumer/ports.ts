@@ -2,7 +2,7 @@
  * What the consumer asks of the world. Each sentence here is a promise that `test/contracts/` turns into a test, run on the
  * memory adapter and on the real one. Adapters import this file and `errors.ts`, nothing else of this floor.
  */
-import type { Command, CommitFailure, Fact, Now, OffsetsKnown, OffsetToCommit } from '../core/facts.ts'
+import type { Command, CommitFailed, CommitFailure, Fact, Now, OffsetsKnown, OffsetToCommit } from '../core/facts.ts'
 import type { Assignment, DeadLetterReason, Taken } from '../core/record.ts'
 import type { EngineStatus } from '../core/status.ts'
 import type { Failure } from '../core/verdict.ts'
@@ -96,9 +96,7 @@ export interface SourceListener {
   failed(error: Error): void
 }
 
-export type CommitResult =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly cause: CommitFailure; readonly error: string }
+export type CommitResult = { readonly ok: true } | ({ readonly ok: false } & CommitFailed)
 
 export interface RecordSource {
   /**

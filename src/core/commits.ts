@@ -15,12 +15,14 @@ const REFUSALS_BEFORE_REJOIN = 2
 export class Commits<R extends Taken> {
   readonly #intervalMs: number
   readonly #pending = new Set<Partition<R>>()
+  /** What the last one was for, as far as it is not known to be stored. */
+  readonly #sent = new Set<Partition<R>>()
+  /** How often in a row each one's commit has failed, since somebody began to wait: one partition's trouble is not another's. */
+  readonly #failures = new Map<Partition<R>, number>()
   #underWay = false
   #startedAtMs: number
   #retryAtMs = 0
   #refusals = 0
-  /** Since somebody began to wait. */
-  failures = 0
 
   constructor(intervalMs: number, nowMs: number) {
     this.#intervalMs = intervalMs
@@ -49,6 +51,21 @@ export class Commits<R extends Taken> {
 
   gone(partition: Partition<R>): void {
     this.#pending.delete(partition)
+    this.#sent.delete(partition)
+    this.#failures.delete(partition)
+  }
+
+  /** Somebody begins to wait: what failed before does not count. */
+  awaited(): void {
+    this.#failures.clear()
+  }
+
+  failuresOf(partition: Partition<R>): number {
+    return this.#failures.get(partition) ?? 0
+  }
+
+  get hasFailed(): boolean {
+    return this.#failures.size > 0
   }
 
   /** When the next one is due; infinite while there is nothing to commit or one is under way. */
@@ -59,11 +76,16 @@ export class Commits<R extends Taken> {
 
   begin(nowMs: number): OffsetToCommit[] {
     const offsets: OffsetToCommit[] = []
+    this.#sent.clear()
     for (const partition of this.#pending) {
       const offset = partition.takeCommit()
       // The broker may have turned out to know as much already.
-      if (offset === null) this.#pending.delete(partition)
-      else offsets.push(offset)
+      if (offset === null) {
+        this.#pending.delete(partition)
+        continue
+      }
+      offsets.push(offset)
+      this.#sent.add(partition)
     }
     this.#startedAtMs = nowMs
     this.#underWay = offsets.length > 0
@@ -72,19 +94,21 @@ export class Commits<R extends Taken> {
 
   succeeded(partition: Partition<R>, offset: OffsetToCommit): void {
     partition.commitTaken(offset)
+    this.#sent.delete(partition)
+    this.#failures.delete(partition)
     this.moved(partition)
   }
 
   ended(): void {
     this.#underWay = false
     this.#refusals = 0
-    this.failures = 0
+    this.#failures.clear()
   }
 
-  /** True: ask for a rejoin. */
+  /** What was stored all the same has been told before. True: ask for a rejoin. */
   failed(cause: CommitFailure, nowMs: number): boolean {
     this.#underWay = false
-    this.failures++
+    for (const partition of this.#sent) this.#failures.set(partition, this.failuresOf(partition) + 1)
     this.#retryAtMs = nowMs + RETRY_MS
     if (cause !== 'refused') return false
     this.#refusals = (this.#refusals + 1) % REFUSALS_BEFORE_REJOIN

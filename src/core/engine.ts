@@ -32,7 +32,7 @@ export interface EngineOptions {
   readonly random: () => number
 }
 
-/** After so many failed commits a hand-over goes on without: what settled since the last good one is delivered again. */
+/** After so many failed commits of its partition a hand-over goes on without: what settled since the last good one is delivered again. */
 const HANDOVER_COMMIT_FAILURES_MAX = 5
 
 export class Engine<R extends Taken> {
@@ -131,6 +131,7 @@ export class Engine<R extends Taken> {
       case 'committed':
         return this.#committed(fact.offsets)
       case 'commitFailed': {
+        this.#stored(fact.stored ?? [])
         const rejoin = this.#commits.failed(fact.cause, this.#now.nowMs)
         if (rejoin) this.#command({ type: 'rejoin', why: `two commits in a row were refused: ${fact.error}` })
         if (fact.cause === 'fenced') this.#standing.fenced()
@@ -141,11 +142,11 @@ export class Engine<R extends Taken> {
         return
       case 'stopRequested':
         this.#lifecycle = advance(this.#lifecycle, 'draining')
-        this.#commits.failures = 0
+        this.#commits.awaited()
         return
       case 'drainTimedOut':
         this.#drainTimedOut = true
-        this.#commits.failures = 0
+        this.#commits.awaited()
         this.#command({ type: 'abort', tasks: this.#attempts.cutOff() })
         return
       default:
@@ -169,7 +170,7 @@ export class Engine<R extends Taken> {
   }
 
   #revoking(assignments: readonly Assignment[]): void {
-    this.#commits.failures = 0
+    this.#commits.awaited()
     const gone: Assignment[] = []
     for (const assignment of assignments) {
       const partition = this.#lifecycle === 'stopped' ? undefined : this.#holdings.of(assignment)
@@ -212,12 +213,16 @@ export class Engine<R extends Taken> {
   }
 
   #committed(offsets: readonly OffsetToCommit[]): void {
+    this.#stored(offsets)
+    this.#commits.ended()
+    this.#standing.confirmed(this.#commits.sentAtMs)
+  }
+
+  #stored(offsets: readonly OffsetToCommit[]): void {
     for (const offset of offsets) {
       const partition = this.#holdings.of(offset.assignment)
       if (partition !== undefined) this.#commits.succeeded(partition, offset)
     }
-    this.#commits.ended()
-    this.#standing.confirmed(this.#commits.sentAtMs)
   }
 
   // ── Acting: what is known decides what is done ──────────────────────────────────────────────────────────────────────
@@ -233,8 +238,9 @@ export class Engine<R extends Taken> {
       const offsets = this.#commits.begin(nowMs)
       if (offsets.length > 0) this.#command({ type: 'commit', offsets })
     }
-    const givenUp = this.#commits.failures >= HANDOVER_COMMIT_FAILURES_MAX || !this.#standing.mayCommit
-    const assignments = this.#holdings.takeHandedOver(givenUp)
+    const assignments = this.#holdings.takeHandedOver(
+      partition => !this.#standing.mayCommit || this.#commits.failuresOf(partition) >= HANDOVER_COMMIT_FAILURES_MAX,
+    )
     if (assignments.length > 0) this.#command({ type: 'handedOver', assignments })
     const records = this.#holdings.takeLongWaiting(nowMs)
     if (records.length > 0) this.#command({ type: 'detach', records })
@@ -245,7 +251,7 @@ export class Engine<R extends Taken> {
   /** After its time one last try to commit is awaited, no more. */
   #drained(): boolean {
     if (this.#commits.underWay) return false
-    if (this.#drainTimedOut) return this.#commits.idle || this.#commits.failures > 0 || !this.#standing.mayCommit
+    if (this.#drainTimedOut) return this.#commits.idle || this.#commits.hasFailed || !this.#standing.mayCommit
     return this.#holdings.inFlight === 0 && (this.#commits.idle || !this.#standing.mayCommit)
   }
 

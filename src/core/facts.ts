@@ -108,17 +108,24 @@ export type Fact<R extends Taken = Taken> =
   | { readonly type: 'deadLettered'; readonly sentences: readonly Sentence<R>[] }
   | { readonly type: 'deadLetterFailed'; readonly sentences: readonly Sentence<R>[]; readonly error: string }
   | { readonly type: 'committed'; readonly offsets: readonly OffsetToCommit[] }
-  | { readonly type: 'commitFailed'; readonly error: string; readonly cause: CommitFailure }
+  | ({ readonly type: 'commitFailed' } & CommitFailed)
   | { readonly type: 'ticked' }
   | { readonly type: 'stopRequested' }
   | { readonly type: 'drainTimedOut' }
 
 /**
- * `generation`: the group is moving on (the next join settles it), or a partition's log may be another one: not now, and nobody's fault.
+ * `generation`: the group is moving on (the next join settles it), a partition's log may be another one, or its topic may not be read: not now, and nobody's fault.
  * `fenced`: the coordinator no longer knows this member.
  * `refused`: anything else; two in a row ask for a rejoin, since the client looks for a new coordinator only then.
  */
 export type CommitFailure = 'generation' | 'fenced' | 'refused'
+
+export interface CommitFailed {
+  readonly cause: CommitFailure
+  readonly error: string
+  /** What the broker took all the same, as far as it is known. */
+  readonly stored?: readonly OffsetToCommit[]
+}
 
 export type Command<R extends Taken = Taken> =
   /** Run each task's handler once; answer `settled` or `failed` for every one. */

@@ -50,11 +50,11 @@ export class Holdings<R extends Taken> {
   }
 
   /** Partitions that were leaving and may go: nothing of them is in flight, and what settled is committed, or that is given up. Each is answered once. */
-  takeHandedOver(isCommitGivenUp: boolean): Assignment[] {
+  takeHandedOver(isCommitGivenUp: (partition: Partition<R>) => boolean): Assignment[] {
     const assignments: Assignment[] = []
     for (const partition of this.#partitions.values()) {
       const { stay, inFlight, hasToCommit, assignment } = partition
-      if (stay !== 'leaving' || inFlight > 0 || (hasToCommit && !isCommitGivenUp)) continue
+      if (stay !== 'leaving' || inFlight > 0 || (hasToCommit && !isCommitGivenUp(partition))) continue
       partition.stay = 'left'
       assignments.push(assignment)
     }

@@ -204,8 +204,10 @@ export class Scenario {
     return this.tell({ type: 'committed', offsets: this.#committing })
   }
 
-  commitFailed(cause: CommitFailure): string[] {
-    return this.tell({ type: 'commitFailed', cause, error: 'no' })
+  /** `storedOf`: the partitions that were stored all the same. */
+  commitFailed(cause: CommitFailure, ...storedOf: number[]): string[] {
+    const stored = this.#committing.filter(({ assignment }) => storedOf.includes(assignment.partition))
+    return this.tell({ type: 'commitFailed', cause, error: 'no', stored })
   }
 
   status(partition: number): PartitionStatus {

@@ -73,6 +73,12 @@ export const GROUP = [
       replacement: "if (this.#lifecycle !== 'draining') this.#commands.push(",
     },
     {
+      name: "one partition's refused commits give up another's hand-over",
+      text: 'this.#commits.failuresOf(partition) >= HANDOVER_COMMIT_FAILURES_MAX',
+      replacement: 'this.#holdings.all().some(one => this.#commits.failuresOf(one) >= HANDOVER_COMMIT_FAILURES_MAX)',
+      tests: ['test/core/a-refused-commit-is-its-own-partitions-affair.test.ts'],
+    },
+    {
       name: 'a stop does not wait for what is in flight',
       text: 'return this.#holdings.inFlight === 0 && (this.#commits.idle || !this.#standing.mayCommit)',
       replacement: 'return this.#commits.idle || !this.#standing.mayCommit',

@@ -131,7 +131,14 @@ export const OFFSETS = [
       name: 'a lost partition is committed',
       text: `  gone(partition: Partition<R>): void {
     this.#pending.delete(partition)`,
-      replacement: `  gone(_partition: Partition<R>): void {`,
+      replacement: `  gone(partition: Partition<R>): void {`,
+    },
+    {
+      name: 'what was stored all the same counts as failed',
+      text: `    partition.commitTaken(offset)
+    this.#sent.delete(partition)`,
+      replacement: '    partition.commitTaken(offset)',
+      tests: ['test/core/a-refused-commit-is-its-own-partitions-affair.test.ts'],
     },
     {
       name: 'a failed commit is tried again at once',

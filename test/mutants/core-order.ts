@@ -71,12 +71,12 @@ export const ORDER = [
     },
     {
       name: 'a partition is handed over while a handler of it runs',
-      text: "if (stay !== 'leaving' || inFlight > 0 || (hasToCommit && !isCommitGivenUp)) continue",
-      replacement: "if (stay !== 'leaving' || (hasToCommit && !isCommitGivenUp)) continue",
+      text: "if (stay !== 'leaving' || inFlight > 0 || (hasToCommit && !isCommitGivenUp(partition))) continue",
+      replacement: "if (stay !== 'leaving' || (hasToCommit && !isCommitGivenUp(partition))) continue",
     },
     {
       name: 'a partition is handed over before its commit',
-      text: "if (stay !== 'leaving' || inFlight > 0 || (hasToCommit && !isCommitGivenUp)) continue",
+      text: "if (stay !== 'leaving' || inFlight > 0 || (hasToCommit && !isCommitGivenUp(partition))) continue",
       replacement: "if (stay !== 'leaving' || inFlight > 0) continue",
     },
   ]),

@@ -29,6 +29,8 @@ export interface CommitsOptions {
   readonly member: () => string | null
 }
 
+type Failed = Extract<CommitResult, { ok: false }>
+
 interface ToStore {
   readonly part: Part
   readonly offset: OffsetToCommit
@@ -76,8 +78,7 @@ export class Commits {
     const storable = live.filter(({ part }) => this.#whyWithheld(part) === null)
     const result = storable.length === 0 ? OK : await this.#store(storable)
     if (!result.ok || withheld[0] === undefined) return result
-    // As if all had failed: what is not stored must not count as stored, and the others may well be stored twice.
-    return failed('generation', withheld[0])
+    return { ...failed('generation', withheld[0]), stored: storable.map(({ offset }) => offset) }
   }
 
   #whyWithheld({ isOutOfRange, assignment }: Part): string | null {
@@ -126,12 +127,14 @@ export class Commits {
       this.#forbidden.set(topic, this.#clock.nowMs() + FORBIDDEN_MS)
       return failed('generation', committingRefused(topic))
     }
-    let result = await this.#store(these)
-    for (const [, those] of others) {
-      const next = await this.#store(those)
-      if (result.ok) result = next
+    const stored: OffsetToCommit[] = []
+    let failure: Failed | null = null
+    for (const those of [these, ...others.map(([, each]) => each)]) {
+      const result = await this.#store(those)
+      if (result.ok) stored.push(...those.map(({ offset }) => offset))
+      else failure ??= result
     }
-    return result
+    return failure === null ? OK : { ...failure, stored }
   }
 
   /** The broker refuses only the partitions whose metadata is too large, without saying which; what it has stored is stored again. */
@@ -161,7 +164,7 @@ function committingRefused(topic: string): string {
 }
 
 const OK: CommitResult = { ok: true }
-const failed = (cause: CommitFailure, error: string): CommitResult => ({ ok: false, cause, error })
+const failed = (cause: CommitFailure, error: string): Failed => ({ ok: false, cause, error })
 
 const GENERATION_IS_OVER = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION'])
 const MEMBER_IS_UNKNOWN = new Set(['UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID'])

@@ -31,12 +31,17 @@ function setUp() {
   const commits = new Commits({ clock, log: listeningLog(), parts, door: () => door, member: () => 'member' })
   const commit = (nextOffset: number, which: readonly Part[] = gained) =>
     commits.commit(which.map(({ assignment }) => ({ assignment, nextOffset, metadata: '' })))
-  return { clock, forbidden, requests, stored, gained, commit }
+  /** The answer where these were stored all the same. */
+  const refused = (nextOffset: number, which: readonly Part[]) => ({
+    ...REFUSED,
+    stored: which.map(({ assignment }) => ({ assignment, nextOffset, metadata: '' })),
+  })
+  return { clock, forbidden, requests, stored, gained, commit, refused }
 }
 
-test('it is found out once which topic it is; the others are committed, and the answer names the refusal', async () => {
-  const { commit, gained, requests, stored } = setUp()
-  expect(await commit(3)).toEqual(REFUSED)
+test('it is found out once which topic it is; the others are committed, and the answer names the refusal and them', async () => {
+  const { commit, gained, refused, requests, stored } = setUp()
+  expect(await commit(3)).toEqual(refused(3, gained.slice(1)))
   expect(requests).toEqual(['orders payments users', 'orders', 'payments', 'users'])
   expect([...stored]).toEqual([
     ['payments', '3'],
@@ -46,14 +51,14 @@ test('it is found out once which topic it is; the others are committed, and the 
 })
 
 test('it is asked for again only now and then, and the others go on meanwhile', async () => {
-  const { clock, commit, gained, requests } = setUp()
+  const { clock, commit, gained, refused, requests } = setUp()
   await commit(3)
   requests.length = 0
-  expect(await commit(4)).toEqual(REFUSED)
-  expect(await commit(4, gained.slice(0, 1))).toEqual(REFUSED)
+  expect(await commit(4)).toEqual(refused(4, gained.slice(1)))
+  expect(await commit(4, gained.slice(0, 1))).toEqual(refused(4, []))
   expect(requests).toEqual(['payments users'])
   clock.advance(5_000)
-  expect(await commit(5)).toEqual(REFUSED)
+  expect(await commit(5)).toEqual(refused(5, gained.slice(1)))
   expect(requests.slice(1)).toEqual(['orders payments users', 'orders', 'payments', 'users'])
 })
 
