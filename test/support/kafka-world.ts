@@ -111,6 +111,7 @@ export class KafkaWorld {
 
   /** `count` offsets that no reader of committed records sees: `count - 1` records and the marker of their abortion. */
   async appendAborted(topic: string, partition: number, count: number): Promise<void> {
+    const from = await this.#end(topic, partition)
     const producer = this.kafka.producer({
       transactionalId: `test-${crypto.randomUUID()}`,
       maxInFlightRequests: 1,
@@ -125,6 +126,13 @@ export class KafkaWorld {
     })
     await transaction.abort()
     await producer.disconnect()
+    // The broker answers before it has written the marker: what comes next could stand before it.
+    while ((await this.#end(topic, partition)) < from + count) await new Promise(resolve => setTimeout(resolve, 10))
+  }
+
+  async #end(topic: string, partition: number): Promise<number> {
+    const offsets = await (await this.admin()).fetchTopicOffsets(topic)
+    return Number(offsets.find(each => each.partition === partition)?.high)
   }
 
   /** Asks for the offsets first: kafkajs deletes only where it has seen the topic's leaders. */

@@ -1,11 +1,10 @@
 /** What an integration test runs against: the run's Kafka, registry and Postgres, with topics, names and databases of its own. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Kafka, logLevel } from 'kafkajs'
 import { Client, DatabaseError } from 'pg'
 import { inject } from 'vitest'
 
 import type { Parts } from '../../dev/stack/parts.ts'
-import { patchKafkajs } from '../../src/adapters/kafka/insides.ts'
+import { KafkaWorld } from './kafka-world.ts'
 
 /** SQLSTATE object_in_use: somebody else creates a database from the same template at this moment. */
 const TEMPLATE_IN_USE = '55006'
@@ -66,14 +65,11 @@ export async function freshTopic(
   { partitions = 1, config = {} }: { partitions?: number; config?: Record<string, string> } = {},
 ): Promise<string> {
   const topic = freshName(prefix)
-  patchKafkajs()
-  const admin = new Kafka({ brokers: parts().brokers, clientId: 'test', logLevel: logLevel.NOTHING }).admin()
-  await admin.connect()
+  const world = new KafkaWorld(parts().brokers)
   try {
-    const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }))
-    await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: partitions, configEntries }] })
+    await world.createTopic(topic, partitions, config)
   } finally {
-    await admin.disconnect()
+    await world.close()
   }
   return topic
 }
