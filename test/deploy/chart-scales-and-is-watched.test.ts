@@ -59,7 +59,7 @@ describe('KEDA', () => {
           bootstrapServers: 'kafka-0.kafka.svc:9093,kafka-1.kafka.svc:9093',
           consumerGroup: 'sluice',
           topic,
-          lagThreshold: '60000',
+          lagThreshold: '120000',
           activationLagThreshold: '0',
           offsetResetPolicy: 'earliest',
           allowIdleConsumers: 'false',
@@ -265,7 +265,7 @@ describe('the notes', () => {
 
   test('of KEDA derive the threshold', async () => {
     expect(await chart.notes('keda')).toContain(
-      '120 s (scaling.drainSeconds) × 500 records/s (scaling.recordsPerSecondPerReplica) = 60000 records\n',
+      '120 s (scaling.drainSeconds) × 1000 records/s (scaling.recordsPerSecondPerReplica) = 120000 records\n',
     )
   })
 

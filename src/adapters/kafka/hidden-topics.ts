@@ -67,7 +67,13 @@ export class HiddenTopics {
       this.#hidden.add(topic)
     }
     if (forbidden.length > 0) this.#found(forbidden)
-    await this.#ask()
+    try {
+      await this.#ask()
+    } catch (error) {
+      if (forbidden.length === 0 || protocolErrorOf(error) !== FORBIDDEN) throw error
+      // kafkajs shares a question that is under way: somebody else has begun it while they were sorted out, with all of them in it.
+      await this.#ask()
+    }
   }
 }
 

@@ -34,6 +34,8 @@ async function logIn(security: KafkaSecurity, args: AuthenticationProviderArgs):
   } catch (error) {
     const refusal = refusalOf(conversation.lost ?? error, { sasl, broker })
     if (refusal === null) throw conversation.lost ?? error
+    // Whoever signs tokens may have a new key: the old one would be refused until its end.
+    security.tokens.drop()
     security.refusals.refused(broker, refusal, credentials)
     throw new kafkajs.KafkaJSConnectionError(refusal.message, { broker, code: refusal.code })
   }

@@ -52,6 +52,11 @@ export class Tokens {
       throw error
     }
   }
+
+  /** The brokers do not take it: who asks next gets another one. One that is on its way is another one already. */
+  drop(): void {
+    if (this.#kept !== null && Number.isFinite(this.#kept.untilMs)) this.#kept = null
+  }
 }
 
 async function fetchToken(oauth: OAuth): Promise<Token> {
@@ -69,10 +74,11 @@ async function ask({ tokenUrl, clientId, clientSecret, scope, ca }: OAuth): Prom
   const credentials = `${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`
   const form = new URLSearchParams({ grant_type: 'client_credentials', ...(scope === null ? {} : { scope }) })
   const url = new URL(tokenUrl)
+  const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS)
   const request = (url.protocol === 'https:' ? https : http).request(url, {
     method: 'POST',
     agent: false,
-    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    signal,
     headers: {
       authorization: `Basic ${Buffer.from(credentials).toString('base64')}`,
       accept: 'application/json',
@@ -83,7 +89,8 @@ async function ask({ tokenUrl, clientId, clientSecret, scope, ca }: OAuth): Prom
   // What goes wrong is told by the answer, or by its absence; this only keeps a late word from being thrown.
   request.on('error', () => undefined)
   try {
-    const answered = once(request, 'response')
+    // With the signal here as well: a request whose connection was destroyed (a 101) says nothing more, not even that it is aborted.
+    const answered = once(request, 'response', { signal })
     request.end(form.toString())
     // Boundary: the one argument of this event.
     const [response] = (await answered) as [http.IncomingMessage]

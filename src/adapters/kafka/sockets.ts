@@ -31,7 +31,14 @@ export class Sockets {
 
   readonly factory: ISocketFactory = ({ host, port, onConnect }) => {
     const broker = `${host}:${port}`
-    const socket = this.#socketTo({ host, port, onConnect })
+    const socket = this.#socketTo({
+      host,
+      port,
+      // Too late where kafkajs has ended it: it would take for connected what is destroyed next, and never connect again.
+      onConnect: () => {
+        if (!socket.writableEnded) onConnect()
+      },
+    })
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
     const known = { broker, lastReadMs: this.#clock.nowMs() }
     this.#open.set(socket, known)

@@ -94,7 +94,9 @@ export class Troubles {
 
   /** We may not see these partitions, and would not even be answered. */
   hidden(parts: readonly Part[]): void {
-    for (const part of parts) if (this.#troubles.get(part)?.kind !== 'permission') this.answered(part, FORBIDDEN)
+    // One that was cured and not fetched since has nobody who looks after it.
+    const isHeld = (part: Part) => part.trouble !== null && this.#troubles.get(part)?.kind === 'permission'
+    for (const part of parts) if (!isHeld(part)) this.answered(part, FORBIDDEN)
   }
 
   /** We may see them again: the cure need not wait for its time. */

@@ -13,22 +13,44 @@ export interface PostgresAccess {
 /** As pg-pool calls it. */
 type Connected = (error: Error | null, client?: ClientBase) => void
 
+/** In what order they were made. */
+const ORDERS = new WeakMap<ClientBase, number>()
+let clientsMade = 0
+
+/** Greater than that of each client that was made before; 0 for one that is not ours. */
+export function orderOf(client: ClientBase): number {
+  return ORDERS.get(client) ?? 0
+}
+
+/** For a client that will never connect: nothing of the environment is looked at that could be wrong, too. */
+const UNCONNECTED: ClientConfig = { sslnegotiation: 'postgres', ssl: false }
+
 /** pg's client, with the access of the moment in which it is made; where the database has just refused us, it does not even connect. */
 export function clientFor(access: () => PostgresAccess, refusals: Refusals): new (config?: ClientConfig) => ClientBase {
   return class extends Client {
     readonly #access: PostgresAccess
+    readonly #unusable: Misconfigured | null
 
+    // Never throws: pg-pool makes clients on its own, too, where nobody would catch it.
     constructor(config?: ClientConfig) {
       const now = access()
-      super({ ...config, ...settingsOf(now) })
+      let unusable: Misconfigured | null = null
+      try {
+        super({ ...config, ...settingsOf(now) })
+      } catch (error) {
+        unusable = new Misconfigured(`DATABASE_URL ${whyUnusable(error, now)}`)
+        super(UNCONNECTED)
+      }
       this.#access = now
+      this.#unusable = unusable
+      ORDERS.set(this, ++clientsMade)
     }
 
     override connect(): Promise<Client>
     override connect(connected: Connected): void
     override connect(connected?: Connected): Promise<Client> | undefined {
       if (connected === undefined) throw new Misconfigured('connections are made by the pool')
-      const standing = refusals.standing(DATABASE, this.#access)
+      const standing = this.#unusable ?? refusals.standing(DATABASE, this.#access)
       // Later: the pool goes on to whoever waits next, and would be called within its own call.
       if (standing !== null) return void setImmediate(connected, standing)
       super.connect((error: Error | null) => {
@@ -53,6 +75,22 @@ function settingsOf({ url, ca, cert, key }: PostgresAccess): ClientConfig {
   for (const name of OF_TLS) bare.searchParams.delete(name)
   const ssl = { ...(ca === null ? {} : { ca }), ...(cert === null ? {} : { cert }), ...(key === null ? {} : { key }) }
   return { connectionString: bare.href, ssl, ...(isDirect ? { sslnegotiation: 'direct' } : {}) }
+}
+
+/** Parameters of a URL that name files, which pg reads when it makes a client. */
+const OF_FILES = ['sslrootcert', 'sslcert', 'sslkey']
+
+/** In words of our own, and without a cause: what was thrown may quote the URL, or a key that stands where its file's name should. */
+function whyUnusable(error: unknown, { url }: PostgresAccess): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : null
+  if (code === 'ERR_INVALID_URL') return 'is not a URL'
+  const said = URL.parse(url)?.searchParams
+  const files = OF_FILES.filter(name => said?.has(name))
+  if (code !== null && files.length > 0) return `names a file that cannot be read (${files.join(' or ')}): ${code}`
+  if (error instanceof URIError) return 'has a % that is not followed by the two digits of a character'
+  if (said?.has('sslnegotiation')) return 'has an sslnegotiation that is not postgres, and not direct with TLS'
+  const kind = code ?? (error instanceof Error ? error.name : typeof error)
+  return `cannot be used (${kind}): check its parameters, and the PG* variables of the environment`
 }
 
 /** The server's words to who may not come in. */

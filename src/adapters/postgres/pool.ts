@@ -2,7 +2,7 @@
 import { Pool, type PoolClient } from 'pg'
 import { Refusals } from '../../consumer/errors.ts'
 import type { Clock, Log } from '../../consumer/ports.ts'
-import { clientFor, type PostgresAccess } from './access.ts'
+import { clientFor, orderOf, type PostgresAccess } from './access.ts'
 import { classify, explain, fromClient, sqlstateOf } from './classify.ts'
 import { type Answer, Connection, type Statement } from './connection.ts'
 
@@ -37,8 +37,8 @@ export class ConnectionPool {
   readonly #pool: Pool
   readonly #inUse = new Set<Connection>()
   readonly #seen = new WeakSet<PoolClient>()
-  /** Where the newest connection leads. */
-  #place = ''
+  /** Where the newest connection leads: the one that was made last, for a slow one may be there only after the address has changed. */
+  #newest = { order: 0, place: '' }
 
   constructor({ access, poolMax, applicationName, log, clock }: PoolOptions) {
     this.#pool = new Pool({
@@ -57,7 +57,8 @@ export class ConnectionPool {
       verify: watchConnection,
     })
     this.#pool.on('connect', client => {
-      this.#place = placeOf(client)
+      const order = orderOf(client)
+      if (order > this.#newest.order) this.#newest = { order, place: placeOf(client) }
     })
     // The pool has dropped it already; the next statement connects anew and says what is wrong.
     this.#pool.on('error', error =>
@@ -109,7 +110,7 @@ export class ConnectionPool {
   async #current(): Promise<PoolClient> {
     for (;;) {
       const client = await this.#pool.connect()
-      if (placeOf(client) === this.#place) return client
+      if (placeOf(client) === this.#newest.place) return client
       client.release(true)
     }
   }

@@ -137,8 +137,9 @@ export class RegistryClient {
     })
     // What goes wrong is told by the answer, or by its absence; this only keeps a late word from being thrown.
     request.on('error', () => undefined)
+    // With the signal here as well: a request whose connection was destroyed (a 101) says nothing more, not even that it is aborted.
     // Boundary: the one argument of this event.
-    const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+    const [response] = (await once(request, 'response', { signal })) as [http.IncomingMessage]
     const status = response.statusCode ?? 0
     return { status, json: await boundedJson(response), location: redirection(status, response) }
   }

@@ -13,6 +13,12 @@ const REFUSED = {
     'Kafka does not permit committing for topic orders (TOPIC_AUTHORIZATION_FAILED): grant Read on topic orders to the user of this service',
 }
 
+/** The answer where these were stored all the same. */
+const refused = (nextOffset: number, which: readonly Part[]) => ({
+  ...REFUSED,
+  stored: which.map(({ assignment }) => ({ assignment, nextOffset, metadata: '' })),
+})
+
 function setUp() {
   const clock = memoryClock()
   const forbidden = new Set(['orders'])
@@ -31,16 +37,11 @@ function setUp() {
   const commits = new Commits({ clock, log: listeningLog(), parts, door: () => door, member: () => 'member' })
   const commit = (nextOffset: number, which: readonly Part[] = gained) =>
     commits.commit(which.map(({ assignment }) => ({ assignment, nextOffset, metadata: '' })))
-  /** The answer where these were stored all the same. */
-  const refused = (nextOffset: number, which: readonly Part[]) => ({
-    ...REFUSED,
-    stored: which.map(({ assignment }) => ({ assignment, nextOffset, metadata: '' })),
-  })
-  return { clock, forbidden, requests, stored, gained, commit, refused }
+  return { clock, forbidden, requests, stored, gained, commit }
 }
 
 test('it is found out once which topic it is; the others are committed, and the answer names the refusal and them', async () => {
-  const { commit, gained, refused, requests, stored } = setUp()
+  const { commit, gained, requests, stored } = setUp()
   expect(await commit(3)).toEqual(refused(3, gained.slice(1)))
   expect(requests).toEqual(['orders payments users', 'orders', 'payments', 'users'])
   expect([...stored]).toEqual([
@@ -51,7 +52,7 @@ test('it is found out once which topic it is; the others are committed, and the 
 })
 
 test('it is asked for again only now and then, and the others go on meanwhile', async () => {
-  const { clock, commit, gained, refused, requests } = setUp()
+  const { clock, commit, gained, requests } = setUp()
   await commit(3)
   requests.length = 0
   expect(await commit(4)).toEqual(refused(4, gained.slice(1)))

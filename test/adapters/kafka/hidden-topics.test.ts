@@ -1,6 +1,7 @@
 /** kafkajs asks for all its topics in one question: one that we may not see must not keep the others from being read. */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Cluster } from 'kafkajs'
 import { expect, test } from 'vitest'
 import { HiddenTopics } from '../../../src/adapters/kafka/hidden-topics.ts'
@@ -9,25 +10,26 @@ const require = createRequire(import.meta.url)
 
 const failed = (type: string): Error => Object.assign(new Error(type), { type })
 
-/** As kafkajs' cluster asks: for all of its topics, and the first that has an error fails it. */
+// Boundary: kafkajs' own module, which has no types.
+const shared = require('kafkajs/src/utils/sharedPromiseTo') as (ask: () => Promise<void>) => () => Promise<void>
+
+/** As kafkajs' cluster asks: for all of its topics, once for all that ask meanwhile, and the first that has an error fails it. */
 class FakeCluster {
   targetTopics = new Set(['orders', 'payments', 'users'])
   readonly errors = new Map<string, string>()
   readonly questions: string[] = []
+  /** An answer is on its way for so long. */
+  answering: () => Promise<void> = async () => undefined
   brokerPool = {
     findConnectedBroker: async () => ({ metadata: async (topics: readonly string[]) => this.#ask(topics) }),
   }
 
-  async refreshMetadata(): Promise<void> {
-    this.#ask([...this.targetTopics])
-  }
+  refreshMetadata = shared(() => this.#ask([...this.targetTopics]))
+  refreshMetadataIfNecessary = shared(() => this.#ask([...this.targetTopics]))
 
-  async refreshMetadataIfNecessary(): Promise<void> {
-    this.#ask([...this.targetTopics])
-  }
-
-  #ask(topics: readonly string[]): void {
+  async #ask(topics: readonly string[]): Promise<void> {
     this.questions.push(topics.toSorted().join(' '))
+    await this.answering()
     for (const topic of topics) {
       const error = this.errors.get(topic)
       if (error !== undefined) throw failed(error)
@@ -102,3 +104,19 @@ test('what else is wrong is said when the forbidden ones are left out', async ()
   await expect(cluster.refreshMetadata()).rejects.toThrow('UNKNOWN_TOPIC_OR_PARTITION')
   expect(hidden.has('orders')).toBe(true)
 })
+
+test.each([0, 1, 2, 3, 4, 5, 6])(
+  'a refresh that begins %i turns after another one, whose question it may share, keeps nobody from reading',
+  async turns => {
+    const { cluster, hidden } = setUp('payments')
+    cluster.answering = turn
+    await cluster.refreshMetadata()
+    const later = async (): Promise<void> => {
+      for (let waited = 0; waited < turns; waited++) await turn()
+      await cluster.refreshMetadata()
+    }
+    await Promise.all([cluster.refreshMetadata(), turn().then(cluster.refreshMetadataIfNecessary), later()])
+    await cluster.refreshMetadataIfNecessary()
+    expect([hidden.has('payments'), hidden.has('orders')]).toEqual([true, false])
+  },
+)

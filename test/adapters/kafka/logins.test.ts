@@ -134,6 +134,17 @@ describe('a token', () => {
     await endpoint.stop()
   })
 
+  test('that the broker does not take is not shown again: whoever signs them may have another key', async () => {
+    const { logIn, endpoint } = await withToken(['{"status":"invalid_token"}', refused()])
+    expect(refusalOf(await logIn())).toContain('refuses our login by oauthbearer')
+    expect(await logIn()).toBeUndefined()
+    expect(endpoint.questions).toHaveLength(2)
+    // The one that is taken is kept.
+    expect(await logIn()).toBeUndefined()
+    expect(endpoint.questions).toHaveLength(2)
+    await endpoint.stop()
+  })
+
   test('that cannot be had is an outage, and the broker is left alone meanwhile', async () => {
     const { logIn, endpoint, standing } = await withToken([])
     await endpoint.stop()

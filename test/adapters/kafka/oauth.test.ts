@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { RequestListener } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { KafkaSasl } from '../../../src/adapters/kafka/credentials.ts'
 import { Tokens } from '../../../src/adapters/kafka/oauth.ts'
 import { memoryClock } from '../../../src/adapters/memory/clock.ts'
@@ -107,6 +107,8 @@ describe('a refusal', () => {
   })
 })
 
+const SWITCHING = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n'
+
 describe('an outage', () => {
   const answers: readonly (readonly [string, RequestListener])[] = [
     ['500', (_, response) => void response.writeHead(500).end()],
@@ -128,6 +130,28 @@ describe('an outage', () => {
     server.close()
     expect(error).toBeInstanceOf(Unavailable)
     expect(error.message).toContain('the OAuth token endpoint is unavailable')
+  })
+
+  test('an answer that changes the protocol, and nothing after it: given up after the timeout', async () => {
+    const deadline = new AbortController()
+    const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(deadline.signal)
+    const server = createServer(shown)
+    const destroyed = new Promise<void>(resolve => {
+      server.once('request', ({ socket }) => {
+        socket.once('close', resolve).write(SWITCHING)
+      })
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    // Boundary: a server that listens on TCP has an address of this kind.
+    const { port } = server.address() as AddressInfo
+    const refused = refusal(oauthWith({ tokenUrl: `https://localhost:${port}/` }))
+    await destroyed
+    deadline.abort(new DOMException('it took too long', 'TimeoutError'))
+    expect(await refused).toBeInstanceOf(Unavailable)
+    expect(timeout.mock.calls).toEqual([[5_000]])
+    timeout.mockRestore()
+    server.close()
   })
 
   test('nobody listens', async () => {

@@ -139,3 +139,17 @@ test('a socket that was ended is not heard any more', async () => {
   await once(socket, 'close')
   expect(isHeard).toBe(false)
 })
+
+test('a socket that connects only after it was ended is not told of as connected', async () => {
+  const told: string[] = []
+  const sockets = new Sockets(systemClock(), null)
+  // Boundary: a server that listens on TCP has an address of this kind.
+  const { port } = server.address() as AddressInfo
+  const open = (name: string): Socket =>
+    sockets.factory({ host: '127.0.0.1', port, ssl: {}, onConnect: () => told.push(name) })
+  const [ended, kept] = [open('ended'), open('kept')]
+  ended.end()
+  await Promise.all([once(ended, 'connect'), once(ended, 'close'), once(kept, 'connect')])
+  kept.destroy()
+  expect(told).toEqual(['kept'])
+})

@@ -198,3 +198,27 @@ test.each([6, 1])(
     expect(bench.listening.holds.map(({ why }) => why)).toEqual([expect.any(String), null])
   },
 )
+
+test('a topic that is hidden again before its cured partition was fetched is cured again', async () => {
+  const bench = new KafkaBench({ topics: ['orders', 'payments'] })
+  for (const topic of ['orders', 'payments']) bench.at(0, topic).batches = [numbers(0, 1)]
+  bench.join([0, { topic: 'payments', partition: 0 }])
+  await bench.pass(0)
+  await bench.ask()
+  bench.forbidden.add('orders')
+  bench.consuming.events.topicsHidden(['orders'])
+  expect(bench.isPaused(0)).toBe(true)
+  // Its own pause keeps it from being fetched when the trouble is over.
+  bench.consuming.pause([bench.assignment(0)])
+  bench.forbidden.clear()
+  await bench.pass(5_000)
+  bench.forbidden.add('orders')
+  bench.consuming.events.topicsHidden(['orders'])
+  const { refreshes } = bench
+  bench.consuming.resume([bench.assignment(0)])
+  expect(bench.isPaused(0)).toBe(true)
+  bench.forbidden.clear()
+  await bench.pass(120_000)
+  expect(bench.refreshes).toBeGreaterThan(refreshes)
+  expect(bench.isPaused(0)).toBe(false)
+})

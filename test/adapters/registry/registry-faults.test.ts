@@ -136,6 +136,24 @@ describe('an outage', () => {
     })
   })
 
+  test('an answer that changes the protocol, and nothing after it: given up after the timeout, too', async () => {
+    const clock = memoryClock()
+    const decoder = decoderWith({ clock, timeoutMs: 2_000 })
+    const destroyed = new Promise<void>(resolve => {
+      server.fault(({ socket }) => {
+        socket?.once('close', resolve)
+        socket?.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n')
+      })
+    })
+    const loading = thrownBy(decoder.load(1))
+    await destroyed
+    clock.advance(2_000)
+    expect(await loading).toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('no answer within 2000 ms'),
+    })
+  })
+
   test('a reference that the registry does not have is an outage, for its schema may be sound', async () => {
     const id = server.register({ schema: THING, references: [{ name: 'a', subject: 'a', version: 1 }] })
     expect(await thrownBy(decoderWith().load(id))).toBeInstanceOf(Unavailable)
