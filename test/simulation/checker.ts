@@ -36,7 +36,8 @@ export class Checker {
   /** Hand-overs that are to be answered with this decision, by epoch: what came between has ended them. */
   readonly #owed = new Map<number, number>()
   committing: readonly OffsetToCommit[] | null = null
-  #commitFailures = 0
+  /** By epoch: how often in a row a commit that had it failed, since somebody began to wait. */
+  readonly #commitFailures = new Map<number, number>()
   #commitFailedAtMs = Number.NEGATIVE_INFINITY
   #wakeAtMs = Number.POSITIVE_INFINITY
   #confirmedAtMs = 0
@@ -103,27 +104,26 @@ export class Checker {
         }
         return
       case 'committed':
-        for (const { assignment, nextOffset } of fact.offsets) {
-          this.#committedAtLeast(assignment, nextOffset)
-          this.#liveOf(assignment, ({ settles }) => (settles.stored = settles.sent))
-        }
+        this.#stored(fact.offsets)
         this.committing = null
-        this.#commitFailures = 0
+        this.#commitFailures.clear()
         this.#confirmedAtMs = Math.max(this.#confirmedAtMs, this.#committingAtMs)
         return
       case 'commitFailed':
+        for (const { assignment } of this.committing ?? [])
+          this.#commitFailures.set(assignment.epoch, this.#failuresOf(assignment) + 1)
+        this.#stored(fact.stored ?? [])
         this.committing = null
-        this.#commitFailures++
         this.#commitFailedAtMs = this.#now.nowMs
         if (fact.cause === 'fenced' && this.standing === 'consuming') this.standing = 'fenced'
         return
       case 'stopRequested':
         if (this.lifecycle !== 'stopped') this.lifecycle = 'draining'
-        this.#commitFailures = 0
+        this.#commitFailures.clear()
         return
       case 'drainTimedOut':
         this.#cutOff ??= [...this.#out.values()].filter(({ tenure }) => this.#isLive(tenure))
-        this.#commitFailures = 0
+        this.#commitFailures.clear()
         for (const [task, { state }] of this.#out) if (state === 'running') this.#mustAbort.add(task)
         return
       case 'ticked':
@@ -134,6 +134,14 @@ export class Checker {
         return
       default:
         fact satisfies never
+    }
+  }
+
+  #stored(offsets: readonly OffsetToCommit[]): void {
+    for (const { assignment, nextOffset } of offsets) {
+      this.#commitFailures.delete(assignment.epoch)
+      this.#committedAtLeast(assignment, nextOffset)
+      this.#liveOf(assignment, ({ settles }) => (settles.stored = settles.sent))
     }
   }
 
@@ -152,7 +160,7 @@ export class Checker {
   }
 
   #revoking(assignments: readonly Assignment[]): void {
-    this.#commitFailures = 0
+    this.#commitFailures.clear()
     for (const { epoch } of assignments) {
       const tenure = this.lifecycle === 'stopped' ? undefined : this.live.get(epoch)
       if (tenure === undefined) this.#owe(epoch)
@@ -435,9 +443,13 @@ export class Checker {
     return [...this.#out.values()].filter(({ tenure }) => this.#isLive(tenure)).length
   }
 
+  #failuresOf({ epoch }: Assignment): number {
+    return this.#commitFailures.get(epoch) ?? 0
+  }
+
   #readyToHandOver(tenure: Tenure): boolean {
     if (tenure.inFlight > 0) return false
-    const givenUp = this.#commitFailures >= COMMIT_FAILURES_MAX || this.standing !== 'consuming'
+    const givenUp = this.#failuresOf(tenure.assignment) >= COMMIT_FAILURES_MAX || this.standing !== 'consuming'
     return givenUp || !tenure.hasToCommit
   }
 

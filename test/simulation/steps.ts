@@ -16,8 +16,8 @@ export interface Produced {
 
 export type AttemptEnd = 'acked' | 'duplicate' | Failure
 
-/** `stored, answer lost`: the broker has it, and we are told that it failed. */
-export type CommitEnd = 'taken' | 'stored, answer lost' | CommitFailure
+/** `stored, answer lost`: the broker has it, and we are told that it failed. `stored in part`: all but the first, and we are told which. */
+export type CommitEnd = 'taken' | 'stored, answer lost' | 'stored in part' | CommitFailure
 
 export type Step =
   | { readonly type: 'pass'; readonly ms: number }
@@ -118,7 +118,7 @@ export const attemptEnd: fc.Arbitrary<AttemptEnd> = fc.oneof(
 
 export const commitEnd: fc.Arbitrary<CommitEnd> = fc.oneof(
   weighted(4, fc.constant('taken')),
-  weighted(2, fc.constantFrom('stored, answer lost', 'refused', 'generation', 'fenced')),
+  weighted(2, fc.constantFrom('stored, answer lost', 'stored in part', 'refused', 'generation', 'fenced')),
 )
 
 const place = fc.nat(PLACES.length - 1)

@@ -223,9 +223,23 @@ export class World {
     if (end === 'taken' || end === 'stored, answer lost') {
       for (const offset of committing) this.#source.store(offset)
     }
-    if (end === 'taken') return [{ type: 'committed', offsets: committing }]
-    const cause = end === 'stored, answer lost' ? 'refused' : end
-    return [{ type: 'commitFailed', cause, error: end }]
+    switch (end) {
+      case 'taken':
+        return [{ type: 'committed', offsets: committing }]
+      case 'stored, answer lost':
+        return [{ type: 'commitFailed', cause: 'refused', error: end }]
+      case 'stored in part': {
+        const stored = committing.slice(1)
+        for (const offset of stored) this.#source.store(offset)
+        return [{ type: 'commitFailed', cause: 'generation', error: end, stored }]
+      }
+      case 'refused':
+      case 'generation':
+      case 'fenced':
+        return [{ type: 'commitFailed', cause: end, error: end }]
+      default:
+        return end satisfies never
+    }
   }
 
   #joinAll(): void {
