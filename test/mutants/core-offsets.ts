@@ -136,7 +136,8 @@ export const OFFSETS = [
     {
       name: 'what was stored all the same counts as failed',
       text: `    partition.commitTaken(offset)
-    this.#sent.delete(partition)`,
+    this.#sent.delete(partition)
+    this.#failures.delete(partition)`,
       replacement: '    partition.commitTaken(offset)',
       tests: ['test/core/a-refused-commit-is-its-own-partitions-affair.test.ts'],
     },
