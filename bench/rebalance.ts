@@ -2,14 +2,11 @@
  * `npm run bench:rebalance`: what joins, leaves and kills cost a group under load, on real processes and a real broker. Prints a
  * table and writes it to bench/rebalance.md; exits 1 when a planned join or leave, or a broker that is killed, had any record delivered again, or a record was lost. Three minutes.
  */
-import { writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
-import { findParts } from '../dev/stack/find.ts'
-import { KAFKA_VERSION } from '../dev/stack/maven.ts'
 import type { RunningParts } from '../dev/stack/parts.ts'
 import { Fleet, sum } from '../test/support/fleet.ts'
 import { nowMs } from '../test/support/fleet-journal.ts'
 import { until } from '../test/support/parts.ts'
+import { machineLine, writePage } from './page.ts'
 import { type BrokerKill, killBroker } from './rebalance-broker.ts'
 import { type Kind, type Measured, measure, redeliveries } from './rebalance-events.ts'
 
@@ -88,8 +85,8 @@ const HEAD = [
   'steady',
 ]
 
-function table({ events, redelivered }: Outcome): string {
-  const rows = (['join', 'leave', 'kill'] as const).map(kind => {
+function rowsOf({ events, redelivered }: Outcome): string[][] {
+  return (['join', 'leave', 'kill'] as const).map(kind => {
     const of = events.filter(event => event.kind === kind)
     const spread = (pick: (event: Measured) => readonly number[]) => averageAndWorst(of.flatMap(pick))
     const again = of.map(event => redelivered.get(event) ?? 0)
@@ -105,7 +102,6 @@ function table({ events, redelivered }: Outcome): string {
       spread(event => event.steadyGapsMs),
     ]
   })
-  return [HEAD, HEAD.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`).join('\n')
 }
 
 function averageAndWorst(gapsMs: readonly number[]): string {
@@ -135,44 +131,23 @@ function faultsOfKill({ redelivered, sent, handled }: BrokerKill): string[] {
   return [`the broker was killed: ${redelivered} records were delivered again, ${handled} of ${sent} handled`]
 }
 
-function machine(parts: RunningParts): string {
-  const [cpu] = cpus()
-  const kafka = parts.way === 'external' ? `Kafka at ${parts.brokers.join(', ')}` : `Kafka ${KAFKA_VERSION}`
-  return `${cpu?.model ?? 'an unknown processor'}, ${cpus().length} cores, Node ${process.versions.node}, ${kafka}, ${new Date().toISOString().slice(0, 10)}.`
-}
-
 const SETTING = `${PER_SECOND.toLocaleString('en')} records a second over ${PARTITIONS} partitions; ${MEMBERS} members, each a process, one more after a join. A killed
 member is missed after a session of ${SESSION.KAFKA_SESSION_TIMEOUT_MS} ms. Standing still: the longest time without a start on a partition, average / worst over
 partitions and events; steady: the same in the quiet time before.`
 
-const said: string[] = ['# Rebalances', 'Written by `npm run bench:rebalance`; do not edit.']
-
-function say(text: string): void {
-  said.push(text)
-  console.log(`${text}\n`)
-}
-
-const beganMs = nowMs()
-const parts = await findParts({ say: line => console.error(line) })
-const faults: string[] = []
-try {
-  say(machine(parts))
+await writePage({ name: 'rebalance', title: 'Rebalances' }, async ({ say, table }, parts) => {
+  const faults: string[] = []
+  say(machineLine(parts))
   say(SETTING)
   // Boundary: the keys of a literal.
   for (const work of Object.keys(WORK) as Work[]) {
     const outcome = await run(parts, work)
     faults.push(...faultsOf(outcome))
     say(`## With work of ${work}`)
-    say(table(outcome))
+    table(HEAD, rowsOf(outcome))
   }
   say('## When the broker is killed (SIGKILL) under load, between joins and leaves')
   const killed = await killBroker(parts)
   say(brokerLine(killed))
-  if (typeof killed !== 'string') faults.push(...faultsOfKill(killed))
-} finally {
-  await parts.stop()
-}
-console.log(`\n${((nowMs() - beganMs) / 1_000).toFixed(0)} s in all.`)
-for (const fault of faults) console.error(fault)
-if (faults.length === 0) writeFileSync(new URL('rebalance.md', import.meta.url), `${said.join('\n\n')}\n`)
-process.exitCode = faults.length === 0 ? 0 : 1
+  return typeof killed === 'string' ? faults : [...faults, ...faultsOfKill(killed)]
+})

@@ -1,17 +1,13 @@
 /** What the figures were taken on, and a database that nothing else is in. */
-import { cpus } from 'node:os'
 import { Client } from 'pg'
-import { KAFKA_VERSION } from '../dev/stack/maven.ts'
 import type { RunningParts } from '../dev/stack/parts.ts'
+import { machineLine } from './page.ts'
 
 /** One line: processor, cores, Node, Kafka, Postgres, date. */
-export async function machineLine(parts: RunningParts): Promise<string> {
-  const [cpu] = cpus()
-  const kafka = parts.way === 'external' ? `Kafka at ${parts.brokers.join(', ')}` : `Kafka ${KAFKA_VERSION}`
+export async function settingLine(parts: RunningParts): Promise<string> {
   const postgres = await inDatabase(parts.databaseUrl, client => client.query<Row>('show server_version'))
-  const date = new Date().toISOString().slice(0, 10)
   const version = postgres.rows[0]?.server_version.split(' ')[0] ?? 'unknown'
-  return `${cpu?.model ?? 'an unknown processor'}, ${cpus().length} cores (replicas, broker, database and load share them), Node ${process.versions.node}, ${kafka}, Postgres ${version}, ${date}.`
+  return machineLine(parts, { sharing: 'replicas, broker, database and load', also: `Postgres ${version}` })
 }
 
 type Row = { server_version: string }

@@ -3,12 +3,10 @@
  * a slow statement) and as far as this machine's processors go. Prints a table, writes it to bench/replicas.md, and exits 1 when replicas whose
  * work waits do not add up, or when one beyond the number of partitions settles anything. Under three minutes.
  */
-import { writeFileSync } from 'node:fs'
-import { findParts } from '../dev/stack/find.ts'
 import type { Parts } from '../dev/stack/parts.ts'
-import { nowMs } from '../test/support/fleet-journal.ts'
+import { writePage } from './page.ts'
 import { Crowd, type Pace } from './replicas-crowd.ts'
-import { machineLine, withDatabase } from './replicas-setting.ts'
+import { settingLine, withDatabase } from './replicas-setting.ts'
 
 /** The sample handler's work on a login, without a transaction; its default. */
 const WORK_MS = 50
@@ -104,9 +102,9 @@ const HEAD = [
   'machine busy',
 ]
 
-function table(paces: readonly Pace[]): string {
+function rowsOf(paces: readonly Pace[]): string[][] {
   const [first] = paces
-  const rows = paces.map(({ replicas, shares, perSecond, coresOfReplicas, machineBusy }) => [
+  return paces.map(({ replicas, shares, perSecond, coresOfReplicas, machineBusy }) => [
     String(replicas),
     shares[0] === shares.at(-1) ? String(shares[0]) : `${shares[0]} to ${shares.at(-1)}`,
     perSecond.toFixed(0),
@@ -116,36 +114,21 @@ function table(paces: readonly Pace[]): string {
     ((coresOfReplicas * 1_000) / perSecond).toFixed(2),
     `${(machineBusy * 100).toFixed(0)} %`,
   ])
-  return [HEAD, HEAD.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`).join('\n')
 }
 
 const SETTING = `The sample handler of \`user-activity\`: ${WORK_MS} ms of waiting, then its transaction in Postgres (claim, one upsert, commit). Every replica is a process, in one
 group. The topic never runs dry; each figure is of ${PACE.windowMs / 1_000} s, ${PACE.warmUpMs / 1_000} s after the partitions were shared out.`
 
-const said: string[] = ['# Records a second, by replicas', 'Written by `npm run bench:replicas`; do not edit.']
-
-function say(text: string): void {
-  said.push(text)
-  console.log(`${text}\n`)
-}
-
-const beganMs = nowMs()
-const parts = await findParts({ say: line => console.error(line) })
-const faults: string[] = []
-try {
-  say(await machineLine(parts))
+await writePage({ name: 'replicas', title: 'Records a second, by replicas' }, async ({ say, table }, parts) => {
+  const faults: string[] = []
+  say(await settingLine(parts))
   say(SETTING)
   for (const scenario of SCENARIOS) {
     const paces = await run(parts, scenario)
     faults.push(...scenario.faults(paces))
     say(`## ${scenario.title}`)
     say(scenario.about)
-    say(table(paces))
+    table(HEAD, rowsOf(paces))
   }
-} finally {
-  await parts.stop()
-}
-console.log(`${((nowMs() - beganMs) / 1_000).toFixed(0)} s in all.`)
-for (const fault of faults) console.error(fault)
-if (faults.length === 0) writeFileSync(new URL('replicas.md', import.meta.url), `${said.join('\n\n')}\n`)
-process.exitCode = faults.length === 0 ? 0 : 1
+  return faults
+})

@@ -3,13 +3,12 @@
  * processes, a real broker and a real database. Prints tables, writes them to bench/rollout.md; exits 1 when a record was handled twice or lost.
  * Under three minutes.
  */
-import { writeFileSync } from 'node:fs'
-import { findParts } from '../dev/stack/find.ts'
 import type { Parts } from '../dev/stack/parts.ts'
 import { Fleet, sum } from '../test/support/fleet.ts'
-import { nowMs, repeatsInWords } from '../test/support/fleet-journal.ts'
+import { repeatsInWords } from '../test/support/fleet-journal.ts'
 import { until } from '../test/support/parts.ts'
-import { machineLine, withDatabase } from './replicas-setting.ts'
+import { writePage } from './page.ts'
+import { settingLine, withDatabase } from './replicas-setting.ts'
 import { type Again, type Rollout, redeliveries, rollOut, type Strategy } from './rollout-strategies.ts'
 
 /** What two idle cores carry beside starting processes, with room. */
@@ -81,8 +80,8 @@ const HEAD = [
   'took',
 ] as const
 
-function table({ rollouts, redelivered }: Outcome): string {
-  const rows = STRATEGIES.map(strategy => {
+function rowsOf({ rollouts, redelivered }: Outcome): string[][] {
+  return STRATEGIES.map(strategy => {
     const of = rollouts.filter(rollout => rollout.strategy === strategy)
     return [
       strategy,
@@ -95,7 +94,6 @@ function table({ rollouts, redelivered }: Outcome): string {
       averageAndWorst(of.map(({ tookMs }) => tookMs)),
     ]
   })
-  return [HEAD, HEAD.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`).join('\n')
 }
 
 function countOf(redelivered: Outcome['redelivered'], which: keyof Again, of = [...redelivered.keys()]): number {
@@ -126,30 +124,16 @@ same in the quiet time before; nothing anywhere: the longest time without a star
 what the one before had handled, the rest it had given up. What a cluster adds is not in it: scheduling, pulling the image, the
 period of the readiness probe.`
 
-const said: string[] = ['# Rollouts', 'Written by `npm run bench:rollout`; do not edit.']
-
-function say(text: string): void {
-  said.push(text)
-  console.log(`${text}\n`)
-}
-
-const beganMs = nowMs()
-const parts = await findParts({ say: line => console.error(line) })
-const faults: string[] = []
-try {
-  say(await machineLine(parts))
+await writePage({ name: 'rollout', title: 'Rollouts' }, async ({ say, table }, parts) => {
+  const faults: string[] = []
+  say(await settingLine(parts))
   say(SETTING)
   // Boundary: the keys of a literal.
   for (const work of Object.keys(WORK) as Work[]) {
     const outcome = await run(parts, work)
     faults.push(...faultsOf(outcome))
     say(`## With work of ${work}`)
-    say(table(outcome))
+    table(HEAD, rowsOf(outcome))
   }
-} finally {
-  await parts.stop()
-}
-console.log(`${((nowMs() - beganMs) / 1_000).toFixed(0)} s in all.`)
-for (const fault of faults) console.error(fault)
-if (faults.length === 0) writeFileSync(new URL('rollout.md', import.meta.url), `${said.join('\n\n')}\n`)
-process.exitCode = faults.length === 0 ? 0 : 1
+  return faults
+})

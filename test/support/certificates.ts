@@ -1,9 +1,9 @@
 /** Authorities and certificates, made on the spot and good for an hour. */
 import type { webcrypto } from 'node:crypto'
 import { isIP } from 'node:net'
-import { polyfillReflect } from './reflect-metadata.ts'
 
-polyfillReflect()
+// A static import would be loaded before it, and wants it.
+await import('reflect-metadata')
 const x509 = await import('@peculiar/x509')
 
 /** PEM texts, the key as PKCS#8. */

@@ -5,7 +5,7 @@ import { placeOf } from '../../core/record.ts'
 import { type Column, counted, lengthOf, notesOf, tableOf, wrapped } from '../text.ts'
 import { type Look, lagOf } from './look.ts'
 import type { Standing } from './partition.ts'
-import { drainText, paceText, type Seen, type Speeds, speedText } from './speeds.ts'
+import { paceText, type Seen, type Speeds, speedColumns } from './speeds.ts'
 
 export interface PartitionSeen {
   readonly standing: Standing
@@ -139,13 +139,6 @@ function sentenceOf({ group, state, members, lagRecords, lagSeconds }: Summary, 
 }
 
 function columnsOf(speeds: Speeds | null, hasOwners: boolean): readonly Column<Row>[] {
-  const moving: readonly Column<Row>[] =
-    speeds === null
-      ? []
-      : [
-          { title: 'rate/s', cell: row => speedText(speeds.of(row)) },
-          { title: 'drains in', cell: row => drainText(speeds.of(row), row.left) },
-        ]
   return [
     { title: 'partition', isWords: true, cell: placeOf },
     { title: 'committed', cell: ({ told }) => known(told.committed) },
@@ -153,7 +146,7 @@ function columnsOf(speeds: Speeds | null, hasOwners: boolean): readonly Column<R
     { title: 'lag', cell: ({ told }) => String(told.lagRecords) },
     { title: 'seconds', cell: ({ told }) => known(told.lagSeconds, 1) },
     { title: 'ahead', cell: ({ told }) => String(told.settledAbove) },
-    ...moving,
+    ...speedColumns(speeds),
     ...(hasOwners ? [{ title: 'owner', isWords: true, cell: ownerOf }] : []),
   ]
 }

@@ -1,6 +1,6 @@
 /** How fast partitions move, from looks at them over the last half minute. */
 import { placeOf, type TopicPartition } from '../../core/record.ts'
-import { lengthOf } from '../text.ts'
+import { type Column, lengthOf } from '../text.ts'
 
 export interface Seen extends TopicPartition {
   /** Null: nobody can say it now. */
@@ -73,6 +73,15 @@ function drainSeconds(then: number | null, now: number | null, seconds: number):
   if (now === 0) return 0
   if (then === null || now === null || now >= then) return null
   return (now * seconds) / (then - now)
+}
+
+/** What a table of partitions has of them; nothing where nobody looks twice. */
+export function speedColumns(speeds: Speeds | null): readonly Column<Seen>[] {
+  if (speeds === null) return []
+  return [
+    { title: 'rate/s', cell: seen => speedText(speeds.of(seen)) },
+    { title: 'drains in', cell: seen => drainText(speeds.of(seen), seen.left) },
+  ]
 }
 
 export function speedText({ consumedPerSecond }: Speed): string {

@@ -6,7 +6,7 @@ import type { PartitionStatus } from '../../core/status.ts'
 import { ask } from '../ask.ts'
 import { type Column, counted, notesOf, tableOf, wrapped } from '../text.ts'
 import type { Look } from './look.ts'
-import { drainText, paceText, type Seen, type Speeds, speedText } from './speeds.ts'
+import { paceText, type Seen, type Speeds, speedColumns } from './speeds.ts'
 
 /** Rejects with `Unavailable` where nobody answers, or somebody else. */
 export async function lookAtStatus(url: string): Promise<Look> {
@@ -72,13 +72,6 @@ function textOf(body: StatusBody, rows: readonly Row[], speeds: Speeds | null): 
 }
 
 function columnsOf(speeds: Speeds | null): readonly Column<Row>[] {
-  const moving: readonly Column<Row>[] =
-    speeds === null
-      ? []
-      : [
-          { title: 'rate/s', cell: row => speedText(speeds.of(row)) },
-          { title: 'drains in', cell: row => drainText(speeds.of(row), row.left) },
-        ]
   return [
     { title: 'partition', isWords: true, cell: placeOf },
     { title: 'committed', cell: ({ status }) => known(status.committed) },
@@ -88,7 +81,7 @@ function columnsOf(speeds: Speeds | null): readonly Column<Row>[] {
     { title: 'seconds', cell: ({ status }) => status.lagSeconds.toFixed(1) },
     { title: 'buffered', cell: ({ status }) => String(status.buffered) },
     { title: 'in flight', cell: ({ status }) => String(status.inFlight) },
-    ...moving,
+    ...speedColumns(speeds),
   ]
 }
 
